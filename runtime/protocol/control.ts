@@ -1,0 +1,201 @@
+import { z } from "zod";
+import { AgentState } from "./agent.js";
+import { EventBody } from "./event.js";
+import { Json, JsonObject } from "./json.js";
+import { Usage } from "./model.js";
+import { Plan } from "./plan.js";
+import { Orchestration, RunRequest, RunState } from "./run.js";
+import { StepState } from "./step.js";
+
+/** A request line is at most this long, in bytes. */
+export const MAX_REQUEST_BYTES = 1_048_576;
+
+/** JSON-RPC 2.0, one object a line. `id` is mandatory: a notification is refused. */
+export const RpcRequest = z.strictObject({
+  jsonrpc: z.literal("2.0"),
+  id: z.union([z.string(), z.number()]),
+  method: z.string().min(1),
+  params: JsonObject.default({}),
+});
+export type RpcRequest = z.infer<typeof RpcRequest>;
+
+export const RpcError = z.strictObject({
+  code: z.int(),
+  message: z.string(),
+  data: z.strictObject({
+    kind: z.string(),
+    op: z.string().optional(),
+    hint: z.string().optional(),
+    details: Json.optional(),
+  }),
+});
+export type RpcError = z.infer<typeof RpcError>;
+
+export const RpcResponse = z.union([
+  z.strictObject({
+    jsonrpc: z.literal("2.0"),
+    id: z.union([z.string(), z.number()]).nullable(),
+    result: Json,
+  }),
+  z.strictObject({
+    jsonrpc: z.literal("2.0"),
+    id: z.union([z.string(), z.number()]).nullable(),
+    error: RpcError,
+  }),
+]);
+export type RpcResponse = z.infer<typeof RpcResponse>;
+
+/** An id as an operator types it: whole, or a unique prefix or suffix of at least 4 characters. */
+export const IdQuery = z.string().min(4).max(26);
+
+const RunQuery = z.strictObject({ run_id: IdQuery });
+const AgentQuery = z.strictObject({ agent_id: IdQuery });
+const RoleQuery = z.strictObject({ name: z.string().min(1) });
+
+export const AuditFilter = z.strictObject({
+  run_id: IdQuery.optional(),
+  agent_id: IdQuery.optional(),
+  kind: z.array(z.string()).optional(),
+  after_seq: z.int().min(0).default(0),
+  since: z.iso.datetime({ offset: true }).optional(),
+  until: z.iso.datetime({ offset: true }).optional(),
+  limit: z.int().min(1).max(10_000).default(1_000),
+  /** Newest first. */
+  reverse: z.boolean().default(false),
+});
+export type AuditFilter = z.infer<typeof AuditFilter>;
+
+/** Parameters by method: the whole socket API on one screen. */
+export const METHODS = {
+  "run.submit": RunRequest,
+  "run.list": z.strictObject({ all: z.boolean().default(false) }),
+  "run.get": RunQuery,
+  "run.result": RunQuery,
+  "run.attach": z.strictObject({ run_id: IdQuery, after_seq: z.int().min(0).default(0) }),
+  "run.cancel": RunQuery,
+  "agent.list": z.strictObject({ all: z.boolean().default(false) }),
+  "agent.status": AgentQuery,
+  "agent.stop": AgentQuery,
+  "agent.submit_streaming": z.strictObject({
+    ...RunRequest.shape,
+    orchestration: Orchestration.default("auto"),
+  }),
+  "agent.logs_streaming": z.strictObject({ agent_id: IdQuery, follow: z.boolean().default(true) }),
+  "tool.list": z.strictObject({}),
+  "role.list": z.strictObject({}),
+  "role.show": RoleQuery,
+  "role.explain": z.strictObject({ ...RoleQuery.shape, params: RunRequest.shape.params }),
+  "audit.query": AuditFilter,
+  "audit.verify": z.strictObject({}),
+  "audit.tail": AuditFilter,
+  "system.status": z.strictObject({}),
+  "system.doctor": z.strictObject({}),
+} as const;
+export type Method = keyof typeof METHODS;
+export type MethodParams<M extends Method> = z.output<(typeof METHODS)[M]>;
+
+/** Methods that answer with frames and then close the connection; all others answer with one response. */
+export const STREAMING: ReadonlySet<Method> = new Set<Method>([
+  "run.attach",
+  "agent.submit_streaming",
+  "agent.logs_streaming",
+  "audit.tail",
+]);
+
+/** An event on the wire: envelope and fields. Looser than `AuditEvent`, so that an older client reads a newer daemon. */
+export const WireEvent = z.looseObject({
+  seq: z.int(),
+  id: z.string(),
+  time: z.string(),
+  kind: z.string(),
+  actor: z.string(),
+  run_id: z.string().optional(),
+  step_id: z.string().optional(),
+  agent_id: z.string().optional(),
+});
+export type WireEvent = z.infer<typeof WireEvent>;
+
+/** One line of a stream. `end` is the last. The words are the seed's. */
+export const Frame = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("event"), event: WireEvent }),
+  z.strictObject({ kind: z.literal("lag"), missed: z.int() }),
+  z.strictObject({ kind: z.literal("plan"), plan: Plan }),
+  z.strictObject({ kind: z.literal("final_text"), text: z.string() }),
+  z.strictObject({
+    kind: z.literal("end"),
+    exit_code: z.int().min(0).max(4),
+    run_id: z.string().optional(),
+    state: z.string().optional(),
+    final_output: z.string().optional(),
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    usd: z.number(),
+    elapsed_ms: z.int(),
+    /** What went wrong, in a sentence; `error_kind` is the code of the catalogue and `hint` what to do next. */
+    error: z.string().optional(),
+    error_kind: z.string().optional(),
+    hint: z.string().optional(),
+  }),
+]);
+export type Frame = z.infer<typeof Frame>;
+
+/** A run in a list. Times are RFC 3339. */
+export const RunSummary = z.strictObject({
+  run_id: z.string(),
+  goal: z.string(),
+  state: RunState,
+  owner_uid: z.int().nullable(),
+  submitted_at: z.string(),
+  ended_at: z.string().nullable(),
+  steps_total: z.int(),
+  steps_done: z.int(),
+  usage: Usage,
+});
+export type RunSummary = z.infer<typeof RunSummary>;
+
+export const StepSummary = z.strictObject({
+  step_id: z.string(),
+  role: z.string(),
+  state: StepState,
+  depends_on: z.array(z.string()),
+  agent_id: z.string().nullable(),
+  model: z.string().nullable(),
+  started_at: z.string().nullable(),
+  ended_at: z.string().nullable(),
+  usage: Usage,
+  outputs: z.array(z.string()),
+  error: z.string().nullable(),
+});
+export type StepSummary = z.infer<typeof StepSummary>;
+
+export const AgentSummary = z.strictObject({
+  agent_id: z.string(),
+  run_id: z.string().nullable(),
+  step_id: z.string().nullable(),
+  name: z.string(),
+  model: z.string(),
+  state: AgentState,
+  capability_count: z.int(),
+  started_at: z.string(),
+  ended_at: z.string().nullable(),
+  parent_agent: z.string().nullable(),
+  usage: Usage,
+});
+export type AgentSummary = z.infer<typeof AgentSummary>;
+
+/** Narrow an unknown wire event to one this version knows, or undefined. */
+export function knownEvent(event: WireEvent): z.infer<typeof EventBody> | undefined {
+  const {
+    seq: _s,
+    id: _i,
+    time: _t,
+    run_id: _r,
+    step_id: _st,
+    agent_id: _a,
+    parent: _p,
+    actor: _ac,
+    ...body
+  } = event;
+  const parsed = EventBody.safeParse(body);
+  return parsed.success ? parsed.data : undefined;
+}

@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { StopReason } from "./agent.js";
+import { Message } from "./message.js";
+
+/** What happens to agents, their conversations, their memory and the messages between them. */
+export const AgentEvents = [
+  z.strictObject({
+    kind: z.literal("agent_spawned"),
+    manifest_name: z.string(),
+    model: z.string(),
+    parent_agent: z.string().optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("agent_stopped"),
+    reason: z.enum(["completed", "user_requested", "error", "capability_revoked", "timeout"]),
+    message: z.string().optional(),
+  }),
+  z.strictObject({ kind: z.literal("agent_execution_started"), message_preview: z.string() }),
+  z.strictObject({
+    kind: z.literal("agent_execution_completed"),
+    stop_reason: StopReason,
+    total_iterations: z.int(),
+    message: z.string().optional(),
+  }),
+  z.strictObject({ kind: z.literal("agent_loop_started"), lifecycle: z.string() }),
+  z.strictObject({
+    kind: z.literal("agent_loop_stopped"),
+    reason: z.string(),
+    messages_processed: z.int(),
+  }),
+  z.strictObject({
+    kind: z.literal("agent_message_received"),
+    trace_id: z.string(),
+    method: z.string(),
+  }),
+  /** One entry of the agent's transcript; the journal holds all of them, so that a step can go on after a crash. */
+  z.strictObject({ kind: z.literal("message_appended"), index: z.int().min(0), message: Message }),
+  z.strictObject({
+    kind: z.literal("agent_nudged"),
+    reason: z.enum(["uncommitted", "blank", "truncated", "thought_only"]),
+  }),
+  z.strictObject({
+    kind: z.literal("usage_reported"),
+    input_tokens: z.int(),
+    output_tokens: z.int(),
+    usd: z.number(),
+    provider: z.string(),
+    model: z.string(),
+    latency_ms: z.int(),
+  }),
+  z.strictObject({
+    kind: z.literal("model_call_retried"),
+    provider: z.string(),
+    model: z.string(),
+    attempt: z.int(),
+    wait_ms: z.int(),
+    reason: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("model_call_failed"),
+    provider: z.string(),
+    model: z.string(),
+    failure: z.string(),
+    message: z.string(),
+  }),
+  z.strictObject({ kind: z.literal("message_sent"), from: z.string(), to: z.string() }),
+  z.strictObject({ kind: z.literal("message_delivered"), from: z.string(), to: z.string() }),
+  z.strictObject({
+    kind: z.literal("context_summarized"),
+    messages_summarized: z.int(),
+    source_range: z.tuple([z.int(), z.int()]),
+    tokens_saved_estimate: z.int(),
+  }),
+  z.strictObject({
+    kind: z.literal("context_summarization_failed"),
+    reason: z.string(),
+    fallback: z.string(),
+    failure_kind: z.enum([
+      "llm_call_failed",
+      "empty_response",
+      "boundary_selection",
+      "reply_parse_error",
+    ]),
+  }),
+  z.strictObject({
+    kind: z.literal("memory_stored"),
+    memory_id: z.string(),
+    category: z.string(),
+    content_hash: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("memory_queried"),
+    query_hash: z.string(),
+    results_count: z.int(),
+  }),
+  z.strictObject({
+    kind: z.literal("session_store_error"),
+    operation: z.enum(["archive", "replace", "append"]),
+    message: z.string(),
+  }),
+] as const;

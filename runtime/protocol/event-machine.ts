@@ -1,0 +1,27 @@
+import { z } from "zod";
+
+/** What happens to the daemon and its files. */
+export const MachineEvents = [
+  z.strictObject({
+    kind: z.literal("daemon_started"),
+    version: z.string(),
+    pid: z.int(),
+    confinement: z.array(z.string()),
+  }),
+  z.strictObject({ kind: z.literal("daemon_stopped"), reason: z.string() }),
+  /** A role, manifest or skill that is broken disables itself. */
+  z.strictObject({
+    kind: z.literal("catalog_entry_disabled"),
+    file: z.string(),
+    line: z.int().nullable(),
+    problem: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("egress_decided"),
+    host: z.string(),
+    port: z.int(),
+    verdict: z.enum(["allowed", "denied"]),
+    reason: z.string(),
+    address: z.string().optional(),
+  }),
+] as const;

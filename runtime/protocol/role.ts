@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { CapabilitySource } from "./capability.js";
+import { Name } from "./ids.js";
+
+/** A role's parameter. `path` must be absolute; `string_list` is a list of strings. `aliases` are other names accepted on input. */
+export const RoleParameter = z.strictObject({
+  type: z.enum(["string", "path", "string_list"]).default("string"),
+  required: z.boolean().default(false),
+  description: z.string().default(""),
+  aliases: z.array(z.string()).default([]),
+});
+export type RoleParameter = z.infer<typeof RoleParameter>;
+
+/** Ceilings of one agent of the role. A breach ends the step with `budget_exceeded`. */
+export const RoleBudget = z.strictObject({
+  max_input_tokens: z.int().positive().optional(),
+  max_output_tokens: z.int().positive().optional(),
+  max_tokens: z.int().positive().optional(),
+  max_usd: z.number().positive().optional(),
+  max_wall_clock_s: z.number().positive().optional(),
+});
+export type RoleBudget = z.infer<typeof RoleBudget>;
+
+/** Why a step that failed may be tried again by a stronger model of the ladder. */
+export const EscalationSignal = z.enum(["replan_retry", "tool_repeat_guard", "max_tokens"]);
+export type EscalationSignal = z.infer<typeof EscalationSignal>;
+
+const ParameterName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]*$/, "takes lower-case letters, digits and '_'");
+
+/** A role as its YAML file says it. `{param}` in `capabilities` and `message_template` is expanded once, as data. */
+export const Role = z.strictObject({
+  name: Name,
+  /** An alias or a model id. */
+  model: z.string().min(1).default("fast"),
+  system_prompt: z.string().min(1),
+  message_template: z.string().min(1),
+  parameters: z.record(ParameterName, RoleParameter).default({}),
+  capabilities: z.array(CapabilitySource).default([]),
+  budget: RoleBudget.default({}),
+  retry: z
+    .strictObject({
+      max_attempts: z.int().min(1).max(10).default(1),
+      on: z.array(z.string()).default([]),
+    })
+    .optional(),
+  priority: z.int().min(0).max(255).default(128),
+  model_ladder: z.array(z.string().min(1)).default([]),
+  escalate_on: z
+    .array(EscalationSignal)
+    .default(["replan_retry", "tool_repeat_guard", "max_tokens"]),
+  /** Deterministic code instead of a model: the step's agent runs this scaffold. */
+  scaffold: z.strictObject({ kind: z.enum(["fetcher"]) }).optional(),
+  orchestration: z
+    .strictObject({
+      max_iterations: z.int().min(1).max(500).default(50),
+      commit_nudges: z.int().min(0).max(10).default(0),
+    })
+    .prefault({}),
+  require_declared_output: z.boolean().default(false),
+  approval_required: z.array(z.string()).default([]),
+  skills: z.array(z.string()).default([]),
+});
+export type Role = z.infer<typeof Role>;

@@ -1,0 +1,49 @@
+import { z } from "zod";
+
+/** `/etc/aaos/agentd.yaml`. Every setting has a default; an empty or absent file works. */
+export const Settings = z.strictObject({
+  log_level: z.enum(["debug", "info", "warn", "error"]).default("info"),
+  /** Model calls at the same time, per provider, where providers.yaml says nothing. */
+  model_slots: z.int().min(1).max(1_000).default(3),
+  planner: z
+    .strictObject({
+      max_output_tokens: z.int().min(256).default(4_000),
+      max_replans: z.int().min(0).max(10).default(3),
+    })
+    .prefault({}),
+  agent: z
+    .strictObject({
+      max_output_tokens: z.int().min(256).default(16_384),
+      max_total_tokens: z.int().min(1_000).default(5_000_000),
+      /** The same call this often earns a hint. */
+      tool_repeat_threshold: z.int().min(2).default(3),
+      /** A tool result longer than this is cut, with a hint how to go on. Bytes. */
+      max_tool_result_bytes: z.int().min(1_024).default(65_536),
+    })
+    .prefault({}),
+  run: z
+    .strictObject({
+      /** Wall clock of one run, in seconds. */
+      max_wall_clock_s: z.number().positive().default(86_400),
+      /** Days that a finished run's workspace is kept; 0 keeps it. */
+      workspace_ttl_days: z.int().min(0).default(7),
+      /** Agents of one run at the same time. */
+      max_parallel_steps: z.int().min(1).max(1_000).default(16),
+    })
+    .prefault({}),
+  web: z
+    .strictObject({
+      timeout_s: z.number().positive().max(600).default(30),
+      max_redirects: z.int().min(0).max(20).default(5),
+    })
+    .prefault({}),
+  proxy: z.url({ protocol: /^https?$/ }).optional(),
+  ca_files: z.array(z.string().startsWith("/")).default([]),
+  notify: z
+    .strictObject({
+      webhook: z.url({ protocol: /^https?$/ }).optional(),
+      command: z.array(z.string().min(1)).min(1).optional(),
+    })
+    .optional(),
+});
+export type Settings = z.infer<typeof Settings>;

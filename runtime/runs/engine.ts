@@ -1,0 +1,19 @@
+import type { AgentId, RunId } from "../protocol/ids.js";
+import type { RunRequest } from "../protocol/run.js";
+
+/** Who asks, as the socket tells; null where it cannot. */
+export interface Peer {
+  readonly uid: number | null;
+}
+
+/** What others may ask of the room `runs`; everything about the past is read from the store instead. */
+export interface RunEngine {
+  /** Durable when it returns: the run is in the journal and will be carried out. */
+  readonly submit: (request: RunRequest, peer: Peer) => Promise<RunId>;
+  /** Ends the run and all that belongs to it; returns when nothing of it is left. No effect on an ended run. */
+  readonly cancel: (runId: RunId, peer: Peer) => Promise<void>;
+  /** Ends one agent; its step fails. */
+  readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
+  /** Aborts all runs, waits for what is under way, at most until `signal` aborts. */
+  readonly close: (signal: AbortSignal) => Promise<void>;
+}

@@ -1,0 +1,34 @@
+import type { AgentSummary, AuditFilter, RunSummary, StepSummary } from "../protocol/control.js";
+import type { AuditEvent, ErasedEvent } from "../protocol/event.js";
+import type { Plan } from "../protocol/plan.js";
+import type { RunRequest } from "../protocol/run.js";
+import type { Token } from "../protocol/token.js";
+
+export interface RunDetail extends RunSummary {
+  readonly request: RunRequest;
+  readonly plan: Plan | null;
+  readonly steps: readonly StepSummary[];
+  readonly final_output: string | null;
+  readonly final_text: string | null;
+  readonly documents: readonly string[];
+  readonly error: { readonly kind: string; readonly message: string } | null;
+  readonly last_seq: number;
+}
+
+export interface AgentDetail extends AgentSummary {
+  readonly tokens: readonly (Token & { readonly revoked_at: number | null; readonly uses: number })[];
+}
+
+/** What has been committed, on a connection of its own: a reader never waits for the writer, nor the writer for it. */
+export interface StoreReader {
+  /** Newest first; without `all` only those not ended. */
+  readonly runs: (options: { readonly all: boolean }) => readonly RunSummary[];
+  readonly run: (runId: string) => RunDetail | undefined;
+  readonly agents: (options: { readonly all: boolean }) => readonly AgentSummary[];
+  readonly agent: (agentId: string) => AgentDetail | undefined;
+  /** Ids that equal, start with or end with `query`, upper-cased; an exact match comes alone. */
+  readonly matchRun: (query: string) => readonly string[];
+  readonly matchAgent: (query: string) => readonly string[];
+  readonly events: (filter: AuditFilter) => readonly (AuditEvent | ErasedEvent)[];
+  readonly close: () => void;
+}

@@ -1,0 +1,33 @@
+import type { z } from "zod";
+import type { AccessKind, AccessOf, Denial, Granted } from "../protocol/access.js";
+import type { CapabilityKind } from "../protocol/capability.js";
+import type { Ports } from "../protocol/ports.js";
+import type { ToolResult } from "../protocol/tool-call.js";
+
+export type GrantResult<K extends AccessKind> =
+  | { readonly ok: true; readonly granted: Granted<K> }
+  | { readonly ok: false; readonly denial: Denial };
+
+/** All that a tool may touch: three ports, and the question that must be asked before each use of them. */
+export interface ToolContext {
+  readonly ports: Ports;
+  /** Resolve, check and charge one access. Ask for everything a call needs before its first side effect. */
+  readonly grant: <K extends AccessKind>(access: AccessOf<K>) => Promise<GrantResult<K>>;
+  /** The run's own directory: relative paths are refused, temporary files of a tool go here. */
+  readonly workspace: string;
+  readonly web: { readonly timeout_ms: number; readonly max_redirects: number };
+  readonly signal: AbortSignal;
+}
+
+/** Something a model can call. One file each; text on top of the ports. */
+export interface Tool<Input = unknown> {
+  readonly name: string;
+  /** For the model: what it does, its limits, and how to go on when a result was cut. */
+  readonly description: string;
+  readonly input: z.ZodType<Input>;
+  /** True where repeating the call changes nothing outside. */
+  readonly read_only: boolean;
+  /** Capabilities of which any one lets an agent call the tool, beside `tool: NAME`. */
+  readonly implied_by: readonly CapabilityKind[];
+  readonly run: (input: Input, context: ToolContext) => Promise<ToolResult>;
+}
