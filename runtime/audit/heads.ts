@@ -48,7 +48,15 @@ export function headPaths(path: string): { readonly key: string; readonly heads:
 
 /** The machine's Ed25519 key; made once, 0600, whole or not at all. */
 export function machineKey(keyPath: string): KeyObject {
-  if (!existsSync(keyPath)) makeKey(keyPath);
+  const found = readKey(keyPath);
+  if (found !== undefined) return found;
+  makeKey(keyPath);
+  return machineKey(keyPath);
+}
+
+/** The machine's key, or undefined where none was made. */
+export function readKey(keyPath: string): KeyObject | undefined {
+  if (!existsSync(keyPath)) return undefined;
   try {
     return createPrivateKey(readFileSync(keyPath));
   } catch (thrown) {
