@@ -1,6 +1,7 @@
 import { errnoOf, errorText } from "../base/error-text.js";
 import { oneLine } from "../base/text.js";
 import {
+  type ModelRequest,
   NO_USAGE,
   type ProviderFailure,
   type ProviderFailureKind,
@@ -11,12 +12,25 @@ import type { AttemptFailed, Connection } from "./attempt.js";
 import type { IdleWatch } from "./idle-watch.js";
 
 /** Of which call something went wrong. */
-export interface FailedCall {
+interface FailedCall {
   readonly connection: Connection;
   readonly model: string;
   readonly structured_by?: StructuredMode;
   /** What the try had used before it failed. */
   readonly usage?: Usage;
+}
+
+export function failedCall(
+  request: ModelRequest,
+  connection: Connection,
+  usage?: Usage,
+): FailedCall {
+  return {
+    connection,
+    model: request.model,
+    ...(request.structured === undefined ? {} : { structured_by: request.structured.by }),
+    ...(usage === undefined ? {} : { usage }),
+  };
 }
 
 /** What an API's error says, whichever SDK threw it. */

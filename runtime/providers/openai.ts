@@ -2,7 +2,7 @@ import OpenAI from "openai";
 import type { ModelRequest, ModelStream, Usage } from "../protocol/model.js";
 import type { Attempt, AttemptEvent, Connection } from "./attempt.js";
 import { estimateTokens, type Price, priced } from "./cost.js";
-import { type FailedCall, failed, failedBy, refusalText } from "./failure.js";
+import { failed, failedBy, failedCall, refusalText } from "./failure.js";
 import { type IdleWatch, startIdleWatch, watchedFetch } from "./idle-watch.js";
 import {
   addChunk,
@@ -131,13 +131,4 @@ function usageOf(draft: OpenaiDraft, request: ModelRequest, price: Price): Usage
   const output =
     draft.text + (draft.reasoning ?? "") + draft.calls.map((c) => c.arguments).join("");
   return priced(estimateTokens(JSON.stringify(request.messages)), estimateTokens(output), price);
-}
-
-function failedCall(request: ModelRequest, connection: Connection, usage?: Usage): FailedCall {
-  return {
-    connection,
-    model: request.model,
-    ...(request.structured === undefined ? {} : { structured_by: request.structured.by }),
-    ...(usage === undefined ? {} : { usage }),
-  };
 }

@@ -79,7 +79,7 @@ export function topicOf(text: string): string[] {
 
 const MASK = /\ue000\d+\ue001/g;
 const FURNITURE =
-  /^(pages?|files?|articles?|documents?|texts?|sites?|websites?|urls?|links?|results?|sources?|contents?|markdown|md|paragraphs?|sentences?|short|brief|comparison|summary|findings?|notes?|please|goal|main|key|points?|say|says|source|give|full|new)$/i;
+  /^(pages?|files?|articles?|documents?|texts?|sites?|websites?|urls?|links?|results?|sources?|contents?|markdown|md|paragraphs?|sentences?|short|brief|comparison|summary|findings?|notes?|please|goal|main|key|points?|say|says|serves?|source|give|full|new)$/i;
 
 function refuse(why: string): GoalResult {
   return { ok: false, why };

@@ -7,9 +7,9 @@ export interface Reference {
 /** In this order: a URL holds what looks like a path, a quoted path may hold blanks. */
 const PATTERN = new RegExp(
   [
-    String.raw`(?<url>https?:\/\/[^\s<>"'\`|\\^{}]+)`,
-    String.raw`(?<quoted>"(?:\/|\{run\}\/)[^"\n]+"|'(?:\/|\{run\}\/)[^'\n]+'|\`(?:\/|\{run\}\/)[^\`\n]+\`)`,
-    String.raw`(?<path>(?:\{run\}|(?<![\p{L}\p{N}_/.:~-]))\/[^\s,;"'\`<>|()[\]{}]+)`,
+    String.raw`(?<url>https?:\/\/[^\s<>"'\x60|\\^{}]+)`,
+    String.raw`(?<quoted>"(?:\/|\{run\}\/)[^"\n]+"|'(?:\/|\{run\}\/)[^'\n]+'|\x60(?:\/|\{run\}\/)[^\x60\n]+\x60)`,
+    String.raw`(?<path>(?:\{run\}|(?<![\p{L}\p{N}_/.:~-]))\/[^\s,;"'\x60<>|()[\]{}]+)`,
     String.raw`(?<relative>(?<![\p{L}\p{N}_/.:~@-])(?:~\/|\.\.?\/)?[\p{L}\p{N}_-][\p{L}\p{N}_./-]*\.(?:md|markdown|txt|html?|json|csv|rst|pdf)\b)`,
   ].join("|"),
   "giu",
