@@ -43,7 +43,7 @@ export async function serveConnection(socket: Socket, options: ConnectionOptions
   try {
     const stream = await answerCalls(socket, options, context);
     if (stream !== undefined) await answerStream(socket, stream, options, context);
-    socket.end();
+    socket.destroySoon();
   } catch (thrown) {
     await refuseRest(socket, thrown, options);
   }
