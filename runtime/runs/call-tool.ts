@@ -8,7 +8,7 @@ import { decideTool } from "../policy/decide.js";
 import type { ToolCallRequest } from "../protocol/message.js";
 import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
 import type { Tool, ToolContext } from "../tools/tool.js";
-import { grantFor } from "./grant.js";
+import { chargeTokens, grantFor } from "./grant.js";
 import type { LiveAgent } from "./live-agent.js";
 import type { RunContext } from "./run-context.js";
 import type { TokenLedger } from "./token-ledger.js";
@@ -100,7 +100,7 @@ async function outcome(
   if (!verdict.ok) return toolDenied(verdict.denial);
   const input = tool.input.safeParse(request.input);
   if (!input.success) return toolFailure("invalid_input", issuesText(input.error));
-  deps.ledger.charge(verdict.charge);
+  await chargeTokens(agent, deps.ledger, verdict.charge);
   try {
     return await tool.run(input.data, {
       ports: agent.ports,

@@ -1,5 +1,6 @@
 import type { Journal } from "../audit/journal.js";
 import type { Entropy } from "../base/ulid.js";
+import type { Denial } from "../protocol/access.js";
 import type { AgentId } from "../protocol/ids.js";
 import type { PolicyFile } from "../protocol/policy-file.js";
 import type { Ports } from "../protocol/ports.js";
@@ -32,6 +33,8 @@ export interface EngineDeps {
     readonly id: AgentId;
     readonly workspace: string;
     readonly tokens: readonly Token[];
+    /** Refuses an address that a granted host resolved to; asked before each connection. */
+    readonly judgeAddress: (to: { host: string; port: number; address: string }) => Denial | undefined;
   }) => Promise<AgentPorts>;
   readonly entropy: Entropy;
   readonly log: (

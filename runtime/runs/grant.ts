@@ -1,6 +1,8 @@
 import { assertNever } from "../base/assert-never.js";
 import { decide } from "../policy/decide.js";
+import { formatCapability } from "../policy/grammar.js";
 import type { Access, AccessKind, AccessOf } from "../protocol/access.js";
+import type { TokenId } from "../protocol/ids.js";
 import { resolvePath } from "../sandbox/resolve-path.js";
 import type { GrantResult, ToolContext } from "../tools/tool.js";
 import type { LiveAgent } from "./live-agent.js";
@@ -23,9 +25,25 @@ export function grantFor(
     // Asked again even where nothing changed: tokens may have been used up or revoked while the path was resolved.
     const verdict = ask(resolved);
     if (!verdict.ok) return { ok: false, denial: verdict.denial };
-    deps.ledger.charge(verdict.charge);
+    await chargeTokens(agent, deps.ledger, verdict.charge);
     return { ok: true, granted: verdict.granted };
   };
+}
+
+/** Count the use, and have the count of a limited token in the journal before the effect. */
+export async function chargeTokens(
+  agent: LiveAgent,
+  ledger: TokenLedger,
+  tokens: readonly TokenId[],
+): Promise<void> {
+  const limited = ledger.charge(tokens);
+  await agent.record(
+    ...limited.map((token) => ({
+      kind: "capability_used" as const,
+      token_id: token.id,
+      capability: formatCapability(token.capability),
+    })),
+  );
 }
 
 async function resolveAccess<A extends Access>(access: A): Promise<A> {

@@ -39,12 +39,10 @@ export async function makePlan(
   const answer = await askJson({
     model,
     request: {
-      model: model.model,
       messages: [
         { role: "system", text: planSystemPrompt(roles) },
         { role: "user", text: planUserPrompt(goal, failed) },
       ],
-      tools: [],
       max_output_tokens: question.maxOutputTokens,
       task: {
         kind: "plan",

@@ -3,7 +3,7 @@ import { oneLine } from "../base/text.js";
 import { decideTool } from "../policy/decide.js";
 import { renderTemplate } from "../policy/expand.js";
 import type { Json } from "../protocol/json.js";
-import type { ToolCallRequest } from "../protocol/message.js";
+import type { Message, ToolCallRequest } from "../protocol/message.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
 import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
@@ -21,15 +21,22 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
   const resolved = models.resolve(role.model);
   const message = renderTemplate(role.message_template, params);
   const deps = toolCallDeps(run);
-  await agent.record({ kind: "agent_execution_started", message_preview: oneLine(message, 100) });
+  const messages: readonly Message[] = [
+    { role: "system", text: role.system_prompt },
+    { role: "user", text: message },
+  ];
+  const tools = callableTools(work, deps);
+  await agent.record(
+    { kind: "agent_execution_started", message_preview: oneLine(message, 100) },
+    ...messages.map((entry, index) => ({ kind: "message_appended" as const, index, message: entry })),
+  );
   const outcome = await runAgent(
     {
-      messages: [
-        { role: "system", text: role.system_prompt },
-        { role: "user", text: message },
-      ],
-      tools: callableTools(work, deps).map(toolSpec),
+      messages,
+      tools: tools.map(toolSpec),
+      read_only_tools: new Set(tools.filter((tool) => tool.read_only).map((tool) => tool.name)),
       model: resolved.model,
+      provider: resolved.provider,
       task: { kind: "step", role: role.name, goal: run.request.goal, params: taskParams(work) },
       limits: {
         max_iterations: role.orchestration.max_iterations,

@@ -1,5 +1,6 @@
 import { ulid } from "../base/ulid.js";
 import { makeCeiling, withinCeiling } from "../policy/ceiling.js";
+import { decideAddress } from "../policy/decide.js";
 import { formatGrant } from "../policy/grammar.js";
 import type { Grant } from "../protocol/capability.js";
 import type { StepId } from "../protocol/ids.js";
@@ -62,7 +63,12 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
           ],
     ),
   );
-  const ports = await deps.openPorts({ id, workspace: run.dir, tokens });
+  const ports = await deps.openPorts({
+    id,
+    workspace: run.dir,
+    tokens,
+    judgeAddress: (to) => decideAddress(to, shared.ledger.heldBy(id), ceiling, deps.entropy.now()),
+  });
   return {
     id,
     name: wish.name,

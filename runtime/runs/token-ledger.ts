@@ -6,7 +6,6 @@ import type { AgentId, TokenId } from "../protocol/ids.js";
 import { TokenId as TokenIdSchema } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
 
-/** How often a token's use is remembered for its rate limit; older uses only count towards the total. */
 interface Held {
   readonly token: Token;
   readonly uses: number[];
@@ -21,8 +20,8 @@ export interface TokenLedger {
   /** New tokens for `agent`, not yet recorded: the caller writes them into the journal with the event that spawns the agent. */
   readonly issue: (agent: AgentId, grants: readonly Grant[]) => readonly Token[];
   readonly heldBy: (agent: AgentId) => readonly HeldToken[];
-  /** Counts one use of each token; to be called before the effect. */
-  readonly charge: (tokens: readonly TokenId[]) => void;
+  /** Counts one use of each token, before the effect; returns those whose use is limited, for the journal. */
+  readonly charge: (tokens: readonly TokenId[]) => readonly Token[];
   /** Revokes the tokens and all that were cut from them; returns those that were not revoked before. */
   readonly revoke: (tokens: readonly TokenId[]) => readonly Token[];
   /** Revokes and forgets all that an ended agent held. */
@@ -59,11 +58,10 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
     },
     heldBy: (agent) => byAgent.get(agent) ?? [],
     charge: (ids) => {
-      for (const id of ids) {
-        const held = tokens.get(id);
-        if (held === undefined) continue;
-        held.uses.push(entropy.now());
-      }
+      const limited = ids.flatMap((id) => tokens.get(id) ?? []).filter(({ token }) => isLimited(token));
+      // The uses of a token without limits need no count: it would only grow.
+      for (const held of limited) held.uses.push(entropy.now());
+      return limited.map((held) => held.token);
     },
     revoke,
     release: (agent) => {
@@ -74,6 +72,10 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
       return released;
     },
   };
+}
+
+function isLimited(token: Token): boolean {
+  return token.max_invocations !== null || token.rate_limit !== null;
 }
 
 function makeToken(agent: AgentId, grant: Grant, entropy: Entropy): Token {
