@@ -29,7 +29,7 @@ export function normaliseGlob(text: string): NormalGlob {
   const segments = text.split("/").filter((segment) => segment !== "" && segment !== ".");
   for (const segment of segments) {
     if (segment === "..") return { ok: false, problem: `'${text}' has a '..' segment` };
-    if (/^\*\*.|.\*\*/.test(segment)) {
+    if (/^\*\*.|.\*\*/.test(segment.replace(/\\[*\\]/g, "_"))) {
       return { ok: false, problem: `'${text}': '**' must be a whole segment` };
     }
     if (splitSegment(segment) === undefined) {
