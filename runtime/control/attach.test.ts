@@ -48,7 +48,7 @@ describe("a followed run", () => {
       state: "failed",
       error: "the writer had no output",
       error_kind: "output_missing",
-      hint: expect.stringContaining("agentd logs"),
+      hint: expect.stringContaining("agentd logs") as string,
     });
   });
 

@@ -175,7 +175,11 @@ describe("a request", () => {
     expect((await client.next())?.error).toEqual({
       code: -32000,
       message: "row 3 was changed",
-      data: { kind: "audit_broken", op: "verify", hint: expect.stringContaining("journal") },
+      data: {
+        kind: "audit_broken",
+        op: "verify",
+        hint: expect.stringContaining("journal") as string,
+      },
     });
   });
 

@@ -137,37 +137,35 @@ function newRun(
 
 function projectRun(run: Mutable<RunDetail>, event: AuditEvent): void {
   run.last_seq = event.seq;
-  switch (event.kind) {
-    case "plan_produced":
-      run.plan = event.plan;
-      run.steps = event.plan.steps.map(({ id, role, depends_on }) => newStep(id, role, depends_on));
-      run.steps_total = run.steps.length;
-      break;
-    case "run_state_changed":
-      run.state = event.to;
-      if (isRunEnded(event.to)) run.ended_at = event.time;
-      if (event.to === "failed") {
-        run.error = { kind: event.error ?? "run_failed", message: event.reason ?? "failed" };
-      }
-      break;
-    case "run_result":
-      run.final_output = event.final_output;
-      run.final_text = event.final_text;
-      run.documents = event.documents;
-      break;
-    case "usage_reported": {
-      const { input_tokens, output_tokens, usd } = event;
-      run.usage = addUsage(run.usage, { input_tokens, output_tokens, usd });
-      break;
-    }
-    case "step_state_changed":
-      run.steps = run.steps.map((step) =>
-        step.step_id === event.subtask_id ? { ...step, state: event.to } : step,
-      );
-      run.steps_done = run.steps.filter(({ state }) => state === "succeeded").length;
-      break;
-    default:
+  if (event.kind === "plan_produced") {
+    run.plan = event.plan;
+    run.steps = event.plan.steps.map(({ id, role, depends_on }) => newStep(id, role, depends_on));
+    run.steps_total = run.steps.length;
   }
+  if (event.kind === "run_result") {
+    const { final_output, final_text, documents } = event;
+    Object.assign(run, { final_output, final_text, documents });
+  }
+  if (event.kind === "usage_reported") {
+    const { input_tokens, output_tokens, usd } = event;
+    run.usage = addUsage(run.usage, { input_tokens, output_tokens, usd });
+  }
+  if (event.kind === "step_state_changed") {
+    run.steps = run.steps.map((step) =>
+      step.step_id === event.subtask_id ? { ...step, state: event.to } : step,
+    );
+    run.steps_done = run.steps.filter(({ state }) => state === "succeeded").length;
+  }
+  if (event.kind === "run_state_changed") projectState(run, event);
+}
+
+function projectState(
+  run: Mutable<RunDetail>,
+  { to, time, error, reason }: AuditEvent & EventBodyOf<"run_state_changed">,
+): void {
+  run.state = to;
+  if (isRunEnded(to)) run.ended_at = time;
+  if (to === "failed") run.error = { kind: error ?? "run_failed", message: reason ?? "failed" };
 }
 
 function newStep(step_id: string, role: string, depends_on: string[]): StepSummary {

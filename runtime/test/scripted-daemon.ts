@@ -100,7 +100,8 @@ function scriptedDeps(
         setImmediate(() => {
           script(journal, runId, request, abort.signal).catch(() => {});
         });
-        return await Promise.resolve(runId);
+        await Promise.resolve();
+        return runId;
       },
       cancel: async (runId) => {
         cancelled.push(runId);
@@ -130,8 +131,8 @@ function scriptedDeps(
       agents_active: 0,
       confinement: [],
     }),
-    doctor: async () =>
-      await Promise.resolve([{ name: "database", verdict: "ok", detail: "fine", remedy: null }]),
+    doctor: () =>
+      Promise.resolve([{ name: "database", verdict: "ok", detail: "fine", remedy: null }]),
     verify: async () => {
       await Promise.resolve();
       throw new AgentdError("audit_broken", "verify", "row 3 was changed");
