@@ -33,7 +33,7 @@ export function daemonWeb(options: WebOptions): WebPort {
       const timeout = AbortSignal.timeout(request.timeout_ms);
       const both = AbortSignal.any([signal, timeout]);
       try {
-        const dialer = await dialerFor(address.host, request.url.startsWith("https"), options);
+        const dialer = await dialerFor(address, request.url.startsWith("https"), options);
         if ("ok" in dialer) return dialer;
         try {
           return await hop(dialer, request, both);
