@@ -7,21 +7,27 @@ import { type Journal, openJournal } from "../audit/journal.js";
 import type { NewEvent } from "../protocol/event.js";
 
 /**
- * Durable events a second and the latency of an append, against a bare write and fsync of as many bytes on the same disk, in one run.
+ * Durable events a second and the latency of an append, each round against a bare write and fsync of as many bytes on the same disk just
+ * before it, so that what else the disk does weighs on both.
  * `node dist/bench/journal.js [DIR [SECONDS]]` prints a Markdown table; DIR says which disk, the temporary directory's unless named.
  */
 const ROUNDS = [1, 8, 64, 512] as const;
 const EVENT_BYTES = 400;
 const [, , parent = tmpdir(), seconds = "3"] = process.argv;
 
-interface Measured {
-  readonly name: string;
+interface Latency {
   readonly per_second: number;
   readonly p50_ms: number;
   readonly p99_ms: number;
+}
+
+interface Round extends Latency {
+  readonly appenders: number;
+  /** A write and an fsync of one event's bytes at the same time. */
+  readonly bare: Latency;
   /** Events of one sync, on average. */
   readonly shared: number;
-  readonly worst_delay_ms: number | null;
+  readonly worst_delay_ms: number;
 }
 
 const event: NewEvent = {
@@ -37,18 +43,13 @@ const event: NewEvent = {
   confinement: ["landlock", "seccomp", "namespaces"],
 };
 
-function summary(name: string, latencies: readonly number[], tookMs: number) {
+function summary(latencies: readonly number[], tookMs: number): Latency {
   const sorted = latencies.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
-  return {
-    name,
-    per_second: (latencies.length / tookMs) * 1_000,
-    p50_ms: at(0.5),
-    p99_ms: at(0.99),
-  };
+  return { per_second: (latencies.length / tookMs) * 1_000, p50_ms: at(0.5), p99_ms: at(0.99) };
 }
 
-function bareFsync(dir: string, durationMs: number): Measured {
+function bareFsync(dir: string, durationMs: number): Latency {
   const fd = openSync(join(dir, "bare"), "w");
   const bytes = Buffer.alloc(EVENT_BYTES, "x");
   const latencies: number[] = [];
@@ -60,11 +61,11 @@ function bareFsync(dir: string, durationMs: number): Measured {
     latencies.push(performance.now() - before);
   }
   closeSync(fd);
-  const measured = summary("bare write + fsync", latencies, performance.now() - start);
-  return { ...measured, shared: 1, worst_delay_ms: null };
+  return summary(latencies, performance.now() - start);
 }
 
-async function appenders(journal: Journal, count: number, durationMs: number): Promise<Measured> {
+async function measureRound(journal: Journal, count: number, durationMs: number): Promise<Round> {
+  const bare = bareFsync(dir, durationMs / 2);
   const latencies: number[] = [];
   const before = journal.stats();
   const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -79,32 +80,28 @@ async function appenders(journal: Journal, count: number, durationMs: number): P
   delay.enable();
   await Promise.all(Array.from({ length: count }, appendInTurn));
   delay.disable();
-  const measured = summary(`${count} appenders`, latencies, performance.now() - start);
+  const measured = summary(latencies, performance.now() - start);
   const after = journal.stats();
   const shared = (after.events - before.events) / (after.commits - before.commits);
-  return { ...measured, shared, worst_delay_ms: delay.max / 1e6 };
+  return { ...measured, appenders: count, bare, shared, worst_delay_ms: delay.max / 1e6 };
 }
 
-function table(rows: readonly Measured[]): string {
-  const bare = rows[0];
-  const ratio = (value: number, base: number | undefined): string =>
-    base === undefined ? "" : `${(value / base).toFixed(2)}×`;
-  const lines = rows.map((row) =>
+function table(rounds: readonly Round[]): string {
+  const compared = (value: number, bare: number, digits: number): string =>
+    `${value.toFixed(digits)} | ${bare.toFixed(digits)} | ${(value / bare).toFixed(2)}×`;
+  const lines = rounds.map((round) =>
     [
-      row.name,
-      row.per_second.toFixed(0),
-      ratio(row.per_second, bare?.per_second),
-      row.p50_ms.toFixed(2),
-      ratio(row.p50_ms, bare?.p50_ms),
-      row.p99_ms.toFixed(2),
-      ratio(row.p99_ms, bare?.p99_ms),
-      row.shared.toFixed(1),
-      row.worst_delay_ms?.toFixed(1) ?? "–",
+      round.appenders,
+      compared(round.per_second, round.bare.per_second, 0),
+      compared(round.p50_ms, round.bare.p50_ms, 2),
+      compared(round.p99_ms, round.bare.p99_ms, 2),
+      round.shared.toFixed(1),
+      round.worst_delay_ms.toFixed(1),
     ].join(" | "),
   );
   return [
-    "| | events/s, durable | to bare | p50 ms | to bare | p99 ms | to bare | events a sync | loop's worst delay ms |",
-    "|---|---|---|---|---|---|---|---|---|",
+    "| appenders | events/s, durable | bare fsyncs/s | ratio | p50 ms | bare | ratio | p99 ms | bare | ratio | events a sync | loop's worst delay ms |",
+    `|${"---|".repeat(12)}`,
     ...lines.map((line) => `| ${line} |`),
     "",
   ].join("\n");
@@ -113,15 +110,15 @@ function table(rows: readonly Measured[]): string {
 const dir = mkdtempSync(join(parent, "aaos-bench-"));
 try {
   const durationMs = Number(seconds) * 1_000;
-  const rows = [bareFsync(dir, durationMs)];
+  const rounds: Round[] = [];
   const journal = await openJournal({
     path: join(dir, "aaos.db"),
     entropy: { now: Date.now, randomBytes },
     redact: (text) => text,
   });
-  for (const count of ROUNDS) rows.push(await appenders(journal, count, durationMs));
+  for (const count of ROUNDS) rounds.push(await measureRound(journal, count, durationMs));
   await journal.close();
-  process.stdout.write(table(rows));
+  process.stdout.write(table(rounds));
 } finally {
   rmSync(dir, { recursive: true });
 }
