@@ -61,7 +61,7 @@ function onInterrupts(
 ): Disposable & { readonly code: () => ExitCode | undefined } {
   let code: ExitCode | undefined;
   let later: NodeJS.Timeout | undefined;
-  const release = io.onInterrupt(() => {
+  const onInterrupt = () => {
     if (code !== undefined) {
       code = 4;
       leave.abort();
@@ -75,12 +75,13 @@ function onInterrupts(
         `  end it:          agentd stop ${runId}\n`,
     );
     later = setTimeout(() => leave.abort(), ABORT_MS);
-  });
+  };
+  io.signals.on("SIGINT", onInterrupt);
   return {
     code: () => code,
     [Symbol.dispose]: () => {
       clearTimeout(later);
-      release();
+      io.signals.off("SIGINT", onInterrupt);
     },
   };
 }

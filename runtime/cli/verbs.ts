@@ -1,10 +1,10 @@
 import type { Command as Commander } from "commander";
 import type { ExitCode } from "../protocol/error-code.js";
-import type { CliHooks, Command } from "./command.js";
+import type { Command } from "./command.js";
 import type { SubmitOptions } from "./verbs/submit.js";
 
 /** Runs one verb with what the global options say. */
-type Act = (verb: (command: Command, hooks: CliHooks) => Promise<ExitCode>) => Promise<void>;
+type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
@@ -13,7 +13,7 @@ export function registerVerbs(program: Commander, act: Act): void {
   program
     .command("run")
     .description("the daemon")
-    .action(() => act((command, { runDaemon }) => runDaemon({ places: command.places })));
+    .action(() => act(({ io, places }) => io.runDaemon(places)));
   registerRuns(program, act);
 }
 
