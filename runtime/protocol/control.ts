@@ -70,7 +70,11 @@ export const METHODS = {
   "run.submit": RunRequest,
   "run.list": z.strictObject({ all: z.boolean().default(false) }),
   "run.get": RunQuery,
-  "run.result": RunQuery,
+  /** Each document is given up to `max_bytes` of it. */
+  "run.result": z.strictObject({
+    ...RunQuery.shape,
+    max_bytes: z.int().min(1).max(16_777_216).default(4_194_304),
+  }),
   "run.attach": z.strictObject({ run_id: IdQuery, after_seq: z.int().min(0).default(0) }),
   "run.cancel": RunQuery,
   "agent.list": z.strictObject({ all: z.boolean().default(false) }),

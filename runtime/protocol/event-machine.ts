@@ -16,6 +16,13 @@ export const MachineEvents = [
     line: z.int().nullable(),
     problem: z.string(),
   }),
+  /** The content of these events was erased on purpose; with a `run_id` in the envelope, only that run's. Their hashes stay. */
+  z.strictObject({
+    kind: z.literal("content_erased"),
+    first_seq: z.int().positive(),
+    last_seq: z.int().positive(),
+    reason: z.string(),
+  }),
   z.strictObject({
     kind: z.literal("egress_decided"),
     host: z.string(),

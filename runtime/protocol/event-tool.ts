@@ -54,6 +54,13 @@ export const ToolEvents = [
     tool: z.string().optional(),
     call_id: z.string().optional(),
   }),
+  /** A token that is counted was used once; the tokens it was cut from are counted with it. */
+  z.strictObject({
+    kind: z.literal("capability_used"),
+    token_id: z.string(),
+    capability: z.string(),
+    call_id: z.string().optional(),
+  }),
   z.strictObject({
     kind: z.literal("capability_revoked"),
     token_id: z.string(),

@@ -27,7 +27,9 @@ export const Settings = z.strictObject({
       max_wall_clock_s: z.number().positive().default(86_400),
       /** Days that a finished run's workspace is kept; 0 keeps it. */
       workspace_ttl_days: z.int().min(0).default(7),
-      /** Agents of one run at the same time. */
+      /** Runs at the same time; the others are queued. */
+      max_parallel_runs: z.int().min(1).max(10_000).default(16),
+      /** Steps of one run at the same time. */
       max_parallel_steps: z.int().min(1).max(1_000).default(16),
     })
     .prefault({}),

@@ -16,7 +16,10 @@ export interface RunDetail extends RunSummary {
 }
 
 export interface AgentDetail extends AgentSummary {
-  readonly tokens: readonly (Token & { readonly revoked_at: number | null; readonly uses: number })[];
+  readonly tokens: readonly (Token & {
+    readonly revoked_at: number | null;
+    readonly uses: number;
+  })[];
 }
 
 /** What has been committed, on a connection of its own: a reader never waits for the writer, nor the writer for it. */

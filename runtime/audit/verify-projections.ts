@@ -1,0 +1,91 @@
+import { errorText } from "../base/error-text.js";
+import { oneLine } from "../base/text.js";
+import type { AuditEvent } from "../protocol/event.js";
+import { type EventRow, toEvent } from "../store/event-queries.js";
+import type { Database } from "../store/open.js";
+import { scratchDatabase } from "../store/scratch.js";
+import { projector } from "./project/project-event.js";
+
+type Row = Readonly<Record<string, string | number | null>>;
+
+/** Each table in the order of its key, with the run that a row belongs to as `of_run`. */
+const TABLES = {
+  runs: "SELECT *, run_id AS of_run FROM runs ORDER BY run_id",
+  steps: "SELECT *, run_id AS of_run FROM steps ORDER BY run_id, step_id",
+  outputs: "SELECT *, run_id AS of_run FROM outputs ORDER BY run_id, step_id, position",
+  agents: "SELECT *, run_id AS of_run FROM agents ORDER BY agent_id",
+  tokens:
+    "SELECT t.*, a.run_id AS of_run FROM tokens t JOIN agents a USING (agent_id) ORDER BY token_id",
+  approvals: "SELECT *, run_id AS of_run FROM approvals ORDER BY approval_id",
+} as const;
+
+interface ProjectionCheck extends Disposable {
+  readonly replay: (row: EventRow) => void;
+  /** After the last event: reports each table whose rows differ from what the events make of it. */
+  readonly compare: () => void;
+}
+
+/**
+ * Replays the events into an empty database through the very code that wrote the tables, and compares. Runs of which content was
+ * erased cannot be replayed and are left out.
+ */
+export function projectionCheck(
+  db: Database,
+  report: (seq: number, problem: string) => void,
+): ProjectionCheck {
+  const scratch = scratchDatabase();
+  scratch.exec("BEGIN");
+  const project = projector(scratch);
+  const unreplayable = new Set<string | null>();
+  return {
+    replay: (row) => {
+      if (row.payload === null) unreplayable.add(row.run_id);
+      if (unreplayable.has(row.run_id)) return;
+      try {
+        project(toEvent(row) as AuditEvent);
+      } catch (thrown) {
+        report(row.seq, `it cannot have happened: ${errorText(thrown)}`);
+        unreplayable.add(row.run_id);
+      }
+    },
+    compare: () => {
+      for (const [table, sql] of Object.entries(TABLES)) {
+        const stored = texts(db.prepare<[], Row>(sql).iterate(), unreplayable);
+        const replayed = texts(scratch.prepare<[], Row>(sql).iterate(), unreplayable);
+        const difference = firstDifference(stored, replayed);
+        if (difference !== undefined)
+          report(0, `table ${table} is not what the events say: ${difference}`);
+      }
+    },
+    [Symbol.dispose]: () => {
+      scratch.close();
+    },
+  };
+}
+
+/** The first row, in the order of the keys, that one side has and the other has not, or has otherwise. */
+function firstDifference(
+  stored: Generator<string>,
+  replayed: Generator<string>,
+): string | undefined {
+  try {
+    for (;;) {
+      const [a, b] = [stored.next(), replayed.next()];
+      if (a.done === true && b.done === true) return undefined;
+      if (a.value !== b.value) return `stored ${shown(a)}, replayed ${shown(b)}`;
+    }
+  } finally {
+    stored.return(undefined);
+    replayed.return(undefined);
+  }
+}
+
+function* texts(rows: Iterable<Row>, leftOut: ReadonlySet<string | null>): Generator<string> {
+  for (const row of rows) {
+    if (!leftOut.has(row["of_run"] as string | null)) yield JSON.stringify(row);
+  }
+}
+
+function shown(result: IteratorResult<string, unknown>): string {
+  return result.done === true ? "no row" : oneLine(result.value, 300);
+}

@@ -1,0 +1,105 @@
+import { suggest } from "../base/suggest.js";
+import { checkTemplate } from "../policy/expand.js";
+import type { Role } from "../protocol/role.js";
+import type { FieldPath } from "./file-problem.js";
+
+/** Something that the schema of a role cannot see. */
+export interface RoleFinding {
+  readonly path: FieldPath;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+/** Everything that is wrong in a role whose shape is right: capabilities, placeholders, aliases, ladder, outputs. */
+export function checkRole(role: Role): readonly RoleFinding[] {
+  return [
+    ...role.capabilities.flatMap((_, i) => checkCapability(role, i)),
+    ...checkMessage(role),
+    ...checkAliases(role),
+    ...checkLadder(role),
+    ...checkOutput(role),
+    ...checkScaffold(role),
+  ];
+}
+
+/** The parameters whose value is a file that the role must leave behind: those of a capability exactly `file_write: {P}`. */
+export function declaredOutputs(role: Role): readonly string[] {
+  const names = role.capabilities.map((source) => {
+    const text =
+      typeof source === "string" ? /^file_write:(.*)$/s.exec(source)?.[1] : source["file_write"];
+    return typeof text === "string" ? /^\{([a-z][a-z0-9_]*)\}$/.exec(text.trim())?.[1] : undefined;
+  });
+  return [...new Set(names.filter((name) => name !== undefined))];
+}
+
+function checkCapability(role: Role, index: number): readonly RoleFinding[] {
+  const source = role.capabilities[index];
+  if (source === undefined) return [];
+  const path = ["capabilities", index];
+  const checked = checkTemplate(source);
+  if (!checked.ok) return [{ path, message: checked.problem, hint: null }];
+  return checked.placeholders.flatMap(({ name, isEach }) => {
+    const parameter = role.parameters[name];
+    if (parameter === undefined) return [undeclared(role, path, name)];
+    const isList = parameter.type === "string_list";
+    if (isList === isEach) return [];
+    const hint = isList ? `write {${name}.*}` : `write {${name}}, or make it a string_list`;
+    return [{ path, message: `'${name}' is a ${parameter.type}`, hint }];
+  });
+}
+
+function checkMessage(role: Role): readonly RoleFinding[] {
+  const names = [...role.message_template.matchAll(/\{([a-z][a-z0-9_]*)(?:\.\*)?\}/g)];
+  const unknown = new Set(
+    names.map(([, name = ""]) => name).filter((name) => !Object.hasOwn(role.parameters, name)),
+  );
+  return [...unknown].map((name) => undeclared(role, ["message_template"], name));
+}
+
+function undeclared(role: Role, path: FieldPath, name: string): RoleFinding {
+  const near = suggest(name, Object.keys(role.parameters));
+  const hint = near === undefined ? "declare it under parameters" : `did you mean {${near}}?`;
+  return { path, message: `{${name}} is no parameter of this role`, hint };
+}
+
+function checkAliases(role: Role): readonly RoleFinding[] {
+  const taken = new Map(Object.keys(role.parameters).map((name) => [name, name]));
+  const findings: RoleFinding[] = [];
+  for (const [name, { aliases }] of Object.entries(role.parameters)) {
+    for (const [i, alias] of aliases.entries()) {
+      const owner = taken.get(alias);
+      if (owner === undefined) taken.set(alias, name);
+      else {
+        const path = ["parameters", name, "aliases", i];
+        findings.push({
+          path,
+          message: `'${alias}' already names '${owner}'`,
+          hint: "choose another",
+        });
+      }
+    }
+  }
+  return findings;
+}
+
+function checkLadder({ model, model_ladder: [first] }: Role): readonly RoleFinding[] {
+  if (first === undefined || first === model) return [];
+  const message = `begins with '${first}', but model is '${model}'`;
+  return [{ path: ["model_ladder", 0], message, hint: "begin the ladder with the role's model" }];
+}
+
+function checkOutput(role: Role): readonly RoleFinding[] {
+  if (!role.require_declared_output || declaredOutputs(role).length > 0) return [];
+  const hint = 'add the capability "file_write: {output}" with a parameter output';
+  return [{ path: ["require_declared_output"], message: "but no output is declared", hint }];
+}
+
+function checkScaffold(role: Role): readonly RoleFinding[] {
+  if (role.scaffold === undefined) return [];
+  const missing = ["url", "output"].filter((name) => !Object.hasOwn(role.parameters, name));
+  return missing.map((name) => ({
+    path: ["scaffold"],
+    message: `the fetcher needs the parameter '${name}'`,
+    hint: "declare it under parameters",
+  }));
+}

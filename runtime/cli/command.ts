@@ -1,0 +1,20 @@
+import type { ExitCode } from "../protocol/error-code.js";
+import type { Places } from "../protocol/places.js";
+import type { CliIo } from "./io.js";
+import type { Style } from "./style.js";
+
+/** What every verb is given beside its own arguments. */
+export interface Command {
+  readonly io: CliIo;
+  readonly places: Places;
+  /** `--json`: results as one JSON document, streams as one JSON object a line. */
+  readonly json: boolean;
+  readonly style: Style;
+  /** Aborts when nobody reads what is printed any more (`agentd logs ID | head`). */
+  readonly signal: AbortSignal;
+}
+
+export interface CliHooks {
+  /** The daemon itself: `agentd run`. Only the main knows how. */
+  readonly runDaemon: (options: { readonly places: Places }) => Promise<ExitCode>;
+}

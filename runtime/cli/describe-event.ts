@@ -1,0 +1,141 @@
+import { knownEvent, type WireEvent } from "../protocol/control.js";
+import type { EventBody, EventBodyOf, EventKind } from "../protocol/event.js";
+import { formatTokens, formatUsage, plural } from "./format.js";
+import { jsonLine, plainLine } from "./plain-text.js";
+import type { Style } from "./style.js";
+
+/** One event in a few words, and how it is to be seen. `step` is empty where it belongs to none. */
+export interface EventLine {
+  readonly step: string;
+  readonly text: string;
+  readonly tone: keyof Style | "none";
+}
+
+type Described = readonly [text: string, tone?: EventLine["tone"]] | undefined;
+type Descriptions = { readonly [K in EventKind]?: (event: EventBodyOf<K>) => Described };
+
+/** What an operator wants to know without asking; a kind that is not here is shown with `-v` and in the audit trail alone. */
+const OPERATOR: Descriptions = {
+  run_submitted: ({ goal }) => [`goal: ${goal}`, "bold"],
+  orchestration_selected: ({ mode, reason }) => [
+    `${mode === "direct" ? "one agent, no plan" : "planning"}${reason === undefined ? "" : `: ${reason}`}`,
+    "dim",
+  ],
+  plan_produced: ({ plan, replans_used }) => [
+    `${replans_used > 0 ? "new plan" : "plan"}: ${plural(plan.steps.length, "step")} for ${plan.final_output}`,
+  ],
+  plan_rejected: ({ problems }) => [`plan rejected: ${problems.join("; ")}`, "warn"],
+  plan_replanned: ({ reason, kept }) => [
+    `planning again: ${reason}${kept.length === 0 ? "" : ` (kept: ${kept.join(", ")})`}`,
+    "warn",
+  ],
+  run_state_changed: ({ to, reason }) => describeState(to, reason),
+  subtask_started: ({ role, model, attempt }) => [
+    `started: ${role}${model === undefined ? "" : ` on ${model}`}${attempt > 1 ? `, attempt ${attempt}` : ""}`,
+  ],
+  subtask_completed: ({ success, outputs, usage, error, reason }) =>
+    success
+      ? [
+          `done${outputs.length === 0 ? "" : `: ${outputs.join(", ")}`} (${formatUsage(usage)})`,
+          "good",
+        ]
+      : [`failed: ${error ?? reason ?? "no reason given"}`, "bad"],
+  step_state_changed: ({ to, reason }) =>
+    to === "skipped" || to === "cancelled"
+      ? [`${to}${reason === undefined ? "" : `: ${reason}`}`, "warn"]
+      : undefined,
+  subtask_ttl_expired: ({ reason }) => [`out of time: ${reason}`, "warn"],
+  subtask_model_escalated: ({ from_model, to_model, reason }) => [
+    `goes on with ${to_model} instead of ${from_model} (${reason})`,
+    "warn",
+  ],
+  subtask_output_missing: ({ declared_path }) => [`wrote no ${declared_path}`, "bad"],
+  agent_execution_completed: ({ stop_reason, message }) =>
+    stop_reason === "complete"
+      ? undefined
+      : [`agent ended: ${stop_reason}${message === undefined ? "" : `: ${message}`}`, "bad"],
+  agent_loop_stopped: ({ reason }) => [`agent's loop ended: ${reason}`, "dim"],
+  model_call_retried: ({ model, attempt, reason }) => [
+    `${model} did not answer, attempt ${attempt}: ${reason}`,
+    "warn",
+  ],
+  model_call_failed: ({ model, failure, message }) => [`${model}: ${failure}: ${message}`, "bad"],
+  context_summarized: ({ messages_summarized }) => [
+    `summarised ${plural(messages_summarized, "message")}`,
+    "dim",
+  ],
+  session_store_error: ({ operation, message }) => [
+    `cannot ${operation} session: ${message}`,
+    "bad",
+  ],
+  tool_invoked: ({ tool, args_preview }) => [`${tool} ${args_preview}`, "accent"],
+  tool_result: ({ success, tool, error_kind, result_preview }) =>
+    success ? undefined : [`${tool} failed: ${error_kind ?? "failed"}: ${result_preview}`, "bad"],
+  tool_repeat_guard_fired: ({ tool, attempt_count }) => [
+    `repeats ${tool}, ${attempt_count} times the same`,
+    "warn",
+  ],
+  capability_denied: ({ layer, capability, reason }) => [
+    `denied by ${layer}: ${capability}: ${reason}`,
+    "bad",
+  ],
+  capability_withheld: ({ capability, reason }) => [`withheld ${capability}: ${reason}`, "warn"],
+  human_approval_requested: ({ description, approval_id }) => [
+    `waits for approval ${approval_id}: ${description}`,
+    "warn",
+  ],
+  human_approval_granted: ({ scope }) => [`approved for ${scope}`, "good"],
+  human_approval_denied: ({ reason }) => [`approval denied: ${reason}`, "bad"],
+};
+
+function describeState(to: EventBodyOf<"run_state_changed">["to"], reason?: string): Described {
+  if (to === "planning" || to === "running" || to === "succeeded" || to === "queued") {
+    return undefined;
+  }
+  const why = reason === undefined ? "" : `: ${reason}`;
+  const isBad = to === "failed" || to === "cancelled";
+  return [`run ${to.replace("_", " ")}${why}`, isBad ? "bad" : "warn"];
+}
+
+/** The event as an operator sees it by default; undefined where it says nothing to one. Without control characters. */
+export function describeEvent(event: WireEvent): EventLine | undefined {
+  const body = knownEvent(event);
+  if (body === undefined) return undefined;
+  const described = descriptionOf(body)?.(body);
+  if (described === undefined) return undefined;
+  const [text, tone = "none"] = described;
+  return { step: stepOf(event), text: plainLine(text), tone };
+}
+
+/** Any event of the journal in one line: in words where there are some, else as its fields. */
+export function describeAnyEvent(event: WireEvent): EventLine {
+  const { seq: _s, id: _i, time: _t, kind: _k, actor: _a, run_id: _r, ...fields } = event;
+  const line = describeEvent(event);
+  if (line !== undefined) return line;
+  const { step_id: _st, agent_id: _ag, parent: _p, ...rest } = fields;
+  const isUsage = event.kind === "usage_reported" && typeof event["input_tokens"] === "number";
+  return {
+    step: stepOf(event),
+    text: isUsage ? describeUsage(event) : jsonLine(rest),
+    tone: "dim",
+  };
+}
+
+function describeUsage(event: WireEvent): string {
+  const body = knownEvent(event);
+  if (body?.kind !== "usage_reported") return "";
+  const { input_tokens, output_tokens, model } = body;
+  return plainLine(
+    `${model}: ${formatTokens(input_tokens)} in, ${formatTokens(output_tokens)} out`,
+  );
+}
+
+/** The table's entry for this kind takes exactly this event, which the compiler cannot follow. */
+function descriptionOf(body: EventBody): ((event: EventBody) => Described) | undefined {
+  return OPERATOR[body.kind] as ((event: EventBody) => Described) | undefined;
+}
+
+function stepOf(event: WireEvent): string {
+  const named = event["subtask_id"];
+  return plainLine(event.step_id ?? (typeof named === "string" ? named : ""));
+}

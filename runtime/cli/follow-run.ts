@@ -1,0 +1,97 @@
+import { AgentdError } from "../protocol/agentd-error.js";
+import type { ExitCode } from "../protocol/error-code.js";
+import type { Client } from "./client.js";
+import type { Command } from "./command.js";
+import { jsonView, lineView } from "./line-view.js";
+import { printEnd } from "./print-end.js";
+import type { EndFrame, RunView } from "./run-view.js";
+
+/** A second Ctrl-C within this time aborts; after it, the first has long detached. */
+const ABORT_MS = 2_000;
+
+interface Followed {
+  readonly runId: string;
+  readonly afterSeq: number;
+  readonly verbose: boolean;
+}
+
+/**
+ * Shows one run until it has ended and gives its exit code. The first Ctrl-C detaches: it says how to come back and leaves after
+ * two seconds with 0; a second one in that time leaves at once with 4. The run goes on in both cases.
+ */
+export async function followRun(
+  command: Command,
+  client: Client,
+  { runId, afterSeq, verbose }: Followed,
+): Promise<ExitCode> {
+  const view = chooseView(command, verbose);
+  const leave = new AbortController();
+  const signal = AbortSignal.any([leave.signal, command.signal]);
+  using interrupts = onInterrupts(command, runId, view, leave);
+  try {
+    let end: EndFrame | undefined;
+    for await (const frame of client.stream(
+      "run.attach",
+      { run_id: runId, after_seq: afterSeq },
+      signal,
+    )) {
+      if (interrupts.code() !== undefined) continue;
+      view.show(frame);
+      if (frame.kind === "end") end = frame;
+    }
+    view.close();
+    if (end === undefined) return interrupts.code() ?? 0;
+    if (!command.json) await printEnd(command, client, end);
+    return exitCodeOf(end);
+  } catch (thrown) {
+    view.close();
+    throw withRunId(thrown, runId);
+  }
+}
+
+function chooseView(command: Command, verbose: boolean): RunView {
+  return command.json ? jsonView(command) : lineView(command, verbose);
+}
+
+function onInterrupts(
+  { io, style }: Command,
+  runId: string,
+  view: RunView,
+  leave: AbortController,
+): Disposable & { readonly code: () => ExitCode | undefined } {
+  let code: ExitCode | undefined;
+  let later: NodeJS.Timeout | undefined;
+  const release = io.onInterrupt(() => {
+    if (code !== undefined) {
+      code = 4;
+      leave.abort();
+      return;
+    }
+    code = 0;
+    view.close();
+    io.stderr.write(
+      `\n${style.bold("Detached; the run goes on.")}\n` +
+        `  follow it again: agentd logs ${runId} -f\n` +
+        `  end it:          agentd stop ${runId}\n`,
+    );
+    later = setTimeout(() => leave.abort(), ABORT_MS);
+  });
+  return {
+    code: () => code,
+    [Symbol.dispose]: () => {
+      clearTimeout(later);
+      release();
+    },
+  };
+}
+
+function exitCodeOf({ exit_code }: EndFrame): ExitCode {
+  return exit_code === 0 || exit_code === 2 || exit_code === 3 || exit_code === 4 ? exit_code : 1;
+}
+
+/** The same error with the run's own id in its hint. */
+function withRunId(thrown: unknown, runId: string): unknown {
+  if (!(thrown instanceof AgentdError)) return thrown;
+  const hint = thrown.hint.replaceAll(/\bID\b/g, runId);
+  return new AgentdError(thrown.code, thrown.op, thrown.message, { hint, cause: thrown.cause });
+}

@@ -1,0 +1,38 @@
+import type {
+  CatalogProblem,
+  DaemonStatus,
+  DoctorCheck,
+  RoleExplanation,
+  RoleReport,
+  VerifyReport,
+} from "../protocol/control-results.js";
+import type { AuditEvent } from "../protocol/event.js";
+import type { ToolSpec } from "../protocol/model.js";
+import type { RunEngine } from "../runs/engine.js";
+import type { StoreReader } from "../store/reader.js";
+
+/** Where events come from: what is committed, and what has just been. */
+export interface EventSource {
+  readonly reader: Pick<StoreReader, "events">;
+  /** Calls `listener` with every batch after it was committed, in order of `seq`; returns the end of the subscription. */
+  readonly subscribe: (listener: (events: readonly AuditEvent[]) => void) => () => void;
+}
+
+/** Everything a handler may use; wired in the main. */
+export interface ControlDeps extends EventSource {
+  readonly engine: RunEngine;
+  readonly reader: StoreReader;
+  /** The catalog as it is now: vendor and operator, what is shadowed left out. */
+  readonly roles: () => {
+    readonly roles: ReadonlyMap<string, RoleReport>;
+    readonly problems: readonly CatalogProblem[];
+  };
+  readonly explainRole: (
+    role: RoleReport,
+    params: Readonly<Record<string, string | string[]>>,
+  ) => RoleExplanation;
+  readonly toolSpecs: readonly ToolSpec[];
+  readonly status: () => DaemonStatus;
+  readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
+  readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
+}

@@ -1,0 +1,43 @@
+import { AgentdError } from "../protocol/agentd-error.js";
+import type { AuditFilter } from "../protocol/control.js";
+import { AgentId, RunId } from "../protocol/ids.js";
+import type { StoreReader } from "../store/reader.js";
+
+const MAX_CANDIDATES = 10;
+
+/** The one run that the query means. Throws `unknown_id`, or `ambiguous_id` naming the candidates. */
+export function findRun(reader: StoreReader, query: string): RunId {
+  return RunId.parse(only("run", query, reader.matchRun(query)));
+}
+
+/** The one agent that the query means; throws as `findRun` does. */
+export function findAgent(reader: StoreReader, query: string): AgentId {
+  return AgentId.parse(only("agent", query, reader.matchAgent(query)));
+}
+
+function only(noun: "run" | "agent", query: string, found: readonly string[]): string {
+  const [first, ...rest] = found;
+  if (first === undefined) {
+    throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`);
+  }
+  if (rest.length === 0) return first;
+  const more = found.length > MAX_CANDIDATES ? ` and ${found.length - MAX_CANDIDATES} more` : "";
+  throw new AgentdError(
+    "ambiguous_id",
+    `find ${noun}`,
+    `${quote(query)} matches ${found.length} ${noun}s: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
+  );
+}
+
+function quote(query: string): string {
+  return JSON.stringify(query);
+}
+
+/** A filter with its ids made whole. */
+export function resolveFilter(reader: StoreReader, filter: AuditFilter): AuditFilter {
+  return {
+    ...filter,
+    ...(filter.run_id === undefined ? {} : { run_id: findRun(reader, filter.run_id) }),
+    ...(filter.agent_id === undefined ? {} : { agent_id: findAgent(reader, filter.agent_id) }),
+  };
+}

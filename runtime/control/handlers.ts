@@ -1,0 +1,48 @@
+import type { ControlDeps } from "./deps.js";
+import type { Handlers } from "./handler.js";
+import { agentList } from "./methods/agent-list.js";
+import { agentLogsStreaming } from "./methods/agent-logs-streaming.js";
+import { agentStatus } from "./methods/agent-status.js";
+import { agentStop } from "./methods/agent-stop.js";
+import { agentSubmitStreaming } from "./methods/agent-submit-streaming.js";
+import { auditQuery } from "./methods/audit-query.js";
+import { auditTail } from "./methods/audit-tail.js";
+import { auditVerify } from "./methods/audit-verify.js";
+import { roleExplain } from "./methods/role-explain.js";
+import { roleList } from "./methods/role-list.js";
+import { roleShow } from "./methods/role-show.js";
+import { runAttach } from "./methods/run-attach.js";
+import { runCancel } from "./methods/run-cancel.js";
+import { runGet } from "./methods/run-get.js";
+import { runList } from "./methods/run-list.js";
+import { runResult } from "./methods/run-result.js";
+import { runSubmit } from "./methods/run-submit.js";
+import { systemDoctor } from "./methods/system-doctor.js";
+import { systemStatus } from "./methods/system-status.js";
+import { toolList } from "./methods/tool-list.js";
+
+/** The daemon's API on one screen. */
+export function makeHandlers(deps: ControlDeps): Handlers {
+  return {
+    "run.submit": runSubmit(deps),
+    "run.list": runList(deps),
+    "run.get": runGet(deps),
+    "run.result": runResult(deps),
+    "run.attach": runAttach(deps),
+    "run.cancel": runCancel(deps),
+    "agent.list": agentList(deps),
+    "agent.status": agentStatus(deps),
+    "agent.stop": agentStop(deps),
+    "agent.submit_streaming": agentSubmitStreaming(deps),
+    "agent.logs_streaming": agentLogsStreaming(deps),
+    "tool.list": toolList(deps),
+    "role.list": roleList(deps),
+    "role.show": roleShow(deps),
+    "role.explain": roleExplain(deps),
+    "audit.query": auditQuery(deps),
+    "audit.verify": auditVerify(deps),
+    "audit.tail": auditTail(deps),
+    "system.status": systemStatus(deps),
+    "system.doctor": systemDoctor(deps),
+  };
+}

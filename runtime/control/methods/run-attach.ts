@@ -1,0 +1,11 @@
+import { attachRun } from "../attach.js";
+import type { ControlDeps } from "../deps.js";
+import { findRun } from "../find-id.js";
+import type { StreamHandler } from "../handler.js";
+
+/** Follows one run from an event on, until it has ended. */
+export function runAttach(deps: ControlDeps): StreamHandler<"run.attach"> {
+  return async function* ({ run_id, after_seq }, { signal }) {
+    yield* attachRun(deps, findRun(deps.reader, run_id), after_seq, signal);
+  };
+}

@@ -1,0 +1,141 @@
+import { z } from "zod";
+import { AgentSummary, type Method, RunSummary, StepSummary, WireEvent } from "./control.js";
+import { JsonObject } from "./json.js";
+import { Plan } from "./plan.js";
+import { Role } from "./role.js";
+import { RunRequest } from "./run.js";
+import { Token } from "./token.js";
+
+/** One run with everything that the journal knows of it. */
+export const RunReport = z.strictObject({
+  ...RunSummary.shape,
+  request: RunRequest,
+  plan: Plan.nullable(),
+  steps: z.array(StepSummary),
+  final_output: z.string().nullable(),
+  final_text: z.string().nullable(),
+  documents: z.array(z.string()),
+  error: z.strictObject({ kind: z.string(), message: z.string() }).nullable(),
+  /** `seq` of the run's newest event: attach after it to see only what is new. */
+  last_seq: z.int(),
+  /** Layers that confined the run's newest tool call; null while it made none, empty where nothing confined it. */
+  confinement: z.array(z.string()).nullable(),
+});
+export type RunReport = z.infer<typeof RunReport>;
+
+const TokenReport = z.strictObject({
+  ...Token.shape,
+  revoked_at: z.int().nullable(),
+  uses: z.int(),
+});
+
+export const AgentReport = z.strictObject({
+  ...AgentSummary.shape,
+  tokens: z.array(TokenReport),
+  /** As in a run's report. */
+  confinement: z.array(z.string()).nullable(),
+});
+export type AgentReport = z.infer<typeof AgentReport>;
+
+/** A document of a run as the daemon could read it: `text` is null where it could not, and `problem` then says why. */
+export const DocumentReport = z.strictObject({
+  path: z.string(),
+  text: z.string().nullable(),
+  size_bytes: z.int().nullable(),
+  truncated: z.boolean(),
+  problem: z.string().nullable(),
+});
+export type DocumentReport = z.infer<typeof DocumentReport>;
+
+export const ResultReport = z.strictObject({
+  run_id: z.string(),
+  state: z.string(),
+  final_output: z.string().nullable(),
+  final_text: z.string().nullable(),
+  documents: z.array(DocumentReport),
+});
+export type ResultReport = z.infer<typeof ResultReport>;
+
+/** A file of the catalog that was refused; it disabled itself and nothing else. */
+export const CatalogProblem = z.strictObject({
+  file: z.string(),
+  line: z.int().nullable(),
+  message: z.string(),
+});
+export type CatalogProblem = z.infer<typeof CatalogProblem>;
+
+export const RoleReport = z.strictObject({
+  role: Role,
+  file: z.string(),
+  origin: z.enum(["vendor", "operator"]),
+});
+export type RoleReport = z.infer<typeof RoleReport>;
+
+/** What an agent of a role would get: the written form of each token, and what the operator's ceiling keeps back. */
+export const RoleExplanation = z.strictObject({
+  role: z.string(),
+  params: JsonObject,
+  granted: z.array(z.string()),
+  withheld: z.array(z.strictObject({ capability: z.string(), reason: z.string() })),
+});
+export type RoleExplanation = z.infer<typeof RoleExplanation>;
+
+export const VerifyReport = z.strictObject({
+  ok: z.boolean(),
+  events: z.int(),
+  head_seq: z.int(),
+  /** What was found, one sentence each; empty where `ok`. */
+  problems: z.array(z.string()),
+});
+export type VerifyReport = z.infer<typeof VerifyReport>;
+
+export const DaemonStatus = z.strictObject({
+  version: z.string(),
+  pid: z.int(),
+  started_at: z.string(),
+  default_provider: z.string(),
+  runs_active: z.int(),
+  agents_active: z.int(),
+  /** Layers in force around tool calls; empty where nothing is confined. */
+  confinement: z.array(z.string()),
+});
+export type DaemonStatus = z.infer<typeof DaemonStatus>;
+
+/** One line of `agentd doctor`. A `fail` makes the check as a whole fail; every line but `ok` has a remedy. */
+export const DoctorCheck = z.strictObject({
+  name: z.string(),
+  verdict: z.enum(["ok", "warn", "fail"]),
+  detail: z.string(),
+  remedy: z.string().nullable(),
+});
+export type DoctorCheck = z.infer<typeof DoctorCheck>;
+
+/** Results by method; the streaming methods answer with frames instead. */
+export const RESULTS = {
+  "run.submit": z.strictObject({ run_id: z.string() }),
+  "run.list": z.strictObject({ runs: z.array(RunSummary) }),
+  "run.get": RunReport,
+  "run.result": ResultReport,
+  "run.cancel": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
+  "agent.list": z.strictObject({ agents: z.array(AgentSummary) }),
+  "agent.status": AgentReport,
+  "agent.stop": z.strictObject({ ok: z.literal(true), agent_id: z.string() }),
+  "tool.list": z.strictObject({
+    tools: z.array(
+      z.strictObject({ name: z.string(), description: z.string(), input_schema: JsonObject }),
+    ),
+  }),
+  "role.list": z.strictObject({
+    roles: z.array(RoleReport),
+    problems: z.array(CatalogProblem),
+  }),
+  "role.show": RoleReport,
+  "role.explain": RoleExplanation,
+  "audit.query": z.strictObject({ events: z.array(WireEvent) }),
+  "audit.verify": VerifyReport,
+  "system.status": DaemonStatus,
+  "system.doctor": z.strictObject({ checks: z.array(DoctorCheck) }),
+} as const satisfies Partial<Record<Method, z.ZodType>>;
+export type CallMethod = keyof typeof RESULTS;
+export type CallResult<M extends CallMethod> = z.output<(typeof RESULTS)[M]>;
+export type StreamMethod = Exclude<Method, CallMethod>;

@@ -1,0 +1,90 @@
+import { basename } from "node:path";
+import { plainText } from "./markdown.js";
+
+/** A piece of a text as its Markdown shows it, in plain words. */
+export interface Block {
+  readonly kind: "heading" | "paragraph" | "item";
+  /** Of a heading, 1 to 6; 0 for the others. */
+  readonly level: number;
+  readonly text: string;
+}
+
+/** One input: what it is called, where it came from, and what it says. */
+export interface Source {
+  readonly title: string;
+  /** A web address or an absolute path. */
+  readonly link: string;
+  readonly blocks: readonly Block[];
+}
+
+const HEADER_LINES = 6;
+const NOTES_PREFIX = "Notes: ";
+
+/**
+ * Reads a text file or Markdown. A fetched page and our own notes begin with `# TITLE` and `Source: WHERE`; any other file is
+ * called by its first heading, else by its name, and is its own source.
+ */
+export function readSource(path: string, text: string): Source {
+  const lines = text.replace(/\r\n?/g, "\n").split("\n");
+  const header = lines.slice(0, HEADER_LINES);
+  const origin = header.findIndex((line) => /^Source: <?(https?:\/\/|\/)\S*>?$/i.test(line.trim()));
+  const link = origin < 0 ? path : (header[origin] ?? "").replace(/^\s*Source: |[<>]/gi, "").trim();
+  if (origin >= 0) lines.splice(origin, 1);
+  const blocks = blocksOf(lines);
+  const title = blocks.find((block) => block.kind === "heading")?.text ?? basename(path);
+  const isNotes = title.startsWith(NOTES_PREFIX);
+  return {
+    title: isNotes ? title.slice(NOTES_PREFIX.length) : title,
+    link,
+    blocks: blocks.filter((block, index) => !(index === 0 && block.text === title)),
+  };
+}
+
+export function notesTitle(title: string): string {
+  return `${NOTES_PREFIX}${title}`;
+}
+
+function blocksOf(lines: readonly string[]): Block[] {
+  const blocks: Block[] = [];
+  let paragraph: string[] = [];
+  const flush = (): void => {
+    push(blocks, "paragraph", 0, paragraph.join(" "));
+    paragraph = [];
+  };
+  for (const line of withoutCode(lines)) {
+    const heading = /^\s{0,3}(#{1,6})\s+(.*?)\s*#*$/.exec(line);
+    const item = /^\s*(?:[-*+]|\d+[.)])\s+(.*)$/.exec(line);
+    const breaks = heading !== null || item !== null || line.trim() === "" || isFurniture(line);
+    if (!breaks) {
+      paragraph.push(line.trim());
+      continue;
+    }
+    flush();
+    if (heading !== null) push(blocks, "heading", (heading[1] ?? "").length, heading[2] ?? "");
+    else if (item !== null) push(blocks, "item", 0, item[1] ?? "");
+  }
+  flush();
+  return blocks;
+}
+
+/** Fenced code is no text to quote; a blank line stands for it. */
+function withoutCode(lines: readonly string[]): string[] {
+  let fence: string | undefined;
+  return lines.map((line) => {
+    const mark = /^\s*(```|~~~)/.exec(line)?.[1];
+    if (mark === undefined) return fence === undefined ? line : "";
+    if (fence === undefined) fence = mark;
+    else if (mark === fence) fence = undefined;
+    return "";
+  });
+}
+
+/** Rules, table frames, and quotes, among them the notice that our own notes carry. */
+function isFurniture(line: string): boolean {
+  return /^\s*(>|[-=*_]{3,}\s*$|\|?[\s:|-]+\|\s*$)/.test(line);
+}
+
+function push(blocks: Block[], kind: Block["kind"], level: number, markdown: string): void {
+  const text = plainText(markdown.replace(/\s*\|\s*/g, " "));
+  if (text !== "") blocks.push({ kind, level, text });
+}

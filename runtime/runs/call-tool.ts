@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
+import type { z } from "zod";
+import { errorText } from "../base/error-text.js";
+import { suggest } from "../base/suggest.js";
+import { clipBytes } from "../base/text.js";
+import { decideTool } from "../policy/decide.js";
+import type { ToolCallRequest } from "../protocol/message.js";
+import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
+import type { Tool, ToolContext } from "../tools/tool.js";
+import { chargeTokens, grantFor } from "./grant.js";
+import type { LiveAgent } from "./live-agent.js";
+import type { RunContext } from "./run-context.js";
+import type { TokenLedger } from "./token-ledger.js";
+
+const PREVIEW_BYTES = 200;
+
+export interface ToolCallDeps {
+  readonly tools: readonly Tool[];
+  readonly ledger: TokenLedger;
+  readonly now: () => number;
+  readonly web: ToolContext["web"];
+}
+
+/** What every tool call of a run is given. */
+export function toolCallDeps({ deps, shared }: RunContext): ToolCallDeps {
+  const { timeout_s, max_redirects } = deps.settings.web;
+  return {
+    tools: deps.tools,
+    ledger: shared.ledger,
+    now: deps.entropy.now,
+    web: { timeout_ms: timeout_s * 1_000, max_redirects },
+  };
+}
+
+/**
+ * The one way from a model's wish to an effect: the tool exists → its input is valid → the agent may call it → the intent is in
+ * the journal → every access is resolved, checked and charged → the port acts → the outcome is in the journal. Whatever goes
+ * wrong is a result for the model; only a journal that cannot be written throws.
+ */
+export async function callTool(
+  agent: LiveAgent,
+  request: ToolCallRequest,
+  deps: ToolCallDeps,
+  signal: AbortSignal,
+): Promise<ToolResult> {
+  const startedAt = deps.now();
+  const tool = deps.tools.find((candidate) => candidate.name === request.name);
+  const text = canonicalize(request.input) ?? "null";
+  await agent.record({
+    kind: "tool_invoked",
+    tool: request.name,
+    call_id: request.id,
+    input_hash: createHash("sha256").update(text).digest("hex"),
+    args_preview: clipBytes(text, PREVIEW_BYTES),
+    read_only: tool?.read_only ?? true,
+  });
+  const result = await outcome(agent, tool, request, deps, signal);
+  const shown = result.ok ? result.output : { error: { ...result.error } };
+  await agent.record(
+    ...result.denials.map((denial) => ({
+      kind: "capability_denied" as const,
+      capability: denial.capability ?? "none",
+      reason: denial.message,
+      layer: denial.layer,
+      tool: request.name,
+      call_id: request.id,
+    })),
+    {
+      kind: "tool_result",
+      tool: request.name,
+      call_id: request.id,
+      success: result.ok,
+      result_preview: clipBytes(JSON.stringify(shown), PREVIEW_BYTES),
+      ...(result.ok ? {} : { error_kind: result.error.kind }),
+      denials: result.denials.map((denial) => ({ ...denial })),
+      duration_ms: Math.max(0, Math.round(deps.now() - startedAt)),
+      execution_surface: agent.confinement.length > 0 ? "worker" : "daemon",
+      confinement: [...agent.confinement],
+    },
+  );
+  return result;
+}
+
+async function outcome(
+  agent: LiveAgent,
+  tool: Tool | undefined,
+  request: ToolCallRequest,
+  deps: ToolCallDeps,
+  signal: AbortSignal,
+): Promise<ToolResult> {
+  if (tool === undefined) return unknownTool(request.name, deps.tools);
+  if (request.malformed !== undefined) {
+    return toolFailure(
+      "invalid_input",
+      `the arguments are no JSON: ${clipBytes(request.malformed, PREVIEW_BYTES)}`,
+    );
+  }
+  const verdict = decideTool(tool.name, tool.implied_by, deps.ledger.heldBy(agent.id), deps.now());
+  if (!verdict.ok) return toolDenied(verdict.denial);
+  const input = tool.input.safeParse(request.input);
+  if (!input.success) return toolFailure("invalid_input", issuesText(input.error));
+  await chargeTokens(agent, deps.ledger, verdict.charge);
+  try {
+    return await tool.run(input.data, {
+      ports: agent.ports,
+      grant: grantFor(agent, deps),
+      workspace: agent.workspace,
+      web: deps.web,
+      signal,
+    });
+  } catch (thrown) {
+    if (signal.aborted) return toolFailure("failed", `stopped: ${errorText(signal.reason)}`);
+    return toolFailure("failed", `${tool.name} failed: ${errorText(thrown)}`);
+  }
+}
+
+function unknownTool(name: string, tools: readonly Tool[]): ToolResult {
+  const names = tools.map((tool) => tool.name);
+  const near = suggest(name, names);
+  const hint = near === undefined ? `the tools are: ${names.join(", ")}` : `did you mean ${near}?`;
+  return toolFailure("not_found", `there is no tool "${name}"; ${hint}`);
+}
+
+function issuesText(error: z.ZodError): string {
+  return error.issues
+    .map((issue) =>
+      issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`,
+    )
+    .join("; ");
+}

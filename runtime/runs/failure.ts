@@ -1,0 +1,65 @@
+import { assertNever } from "../base/assert-never.js";
+import { AgentdError } from "../protocol/agentd-error.js";
+import type { ErrorCode } from "../protocol/error-code.js";
+import type { ProviderFailureKind } from "../protocol/model.js";
+
+/**
+ * What may be done about a failure: `retry` the same thing, `replan` around it, or nothing: `fatal` ends the run, because no
+ * other plan could do better.
+ */
+export type FailureClass = "retry" | "replan" | "fatal";
+
+/** Why a step or a run did not succeed; a value, so that a plan can go on around it. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly class: FailureClass;
+  readonly hint?: string;
+}
+
+/** The operator or the daemon ended the run. The reason of an aborted run's signal. */
+export class RunEnded extends Error {
+  override readonly name = "RunEnded";
+  readonly code: "cancelled" | "budget_exceeded" | "unavailable";
+
+  constructor(code: RunEnded["code"], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What was thrown while a step or a run was carried out, as a failure; an unknown throw is a defect and fatal. */
+export function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof RunEnded)
+    return { code: thrown.code, message: thrown.message, class: "fatal" };
+  if (thrown instanceof AgentdError) {
+    return { code: thrown.code, message: thrown.message, class: "fatal", hint: thrown.hint };
+  }
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return { code: "internal", message, class: "fatal" };
+}
+
+/** Whether another plan could help when a model call failed for this reason, and the error that the operator sees. */
+export function providerFailure(kind: ProviderFailureKind, message: string): Failure {
+  switch (kind) {
+    case "auth":
+    case "unknown_model":
+    case "bad_request":
+    case "unsupported":
+      return { code: "provider_refused", message, class: "fatal" };
+    case "rate_limited":
+    case "overloaded":
+    case "network":
+    case "timeout":
+    case "garbage":
+      return { code: "provider_unavailable", message, class: "fatal" };
+    case "context_length":
+      return { code: "step_failed", message, class: "replan" };
+    case "not_understood":
+      return { code: "goal_not_understood", message, class: "fatal" };
+    case "cancelled":
+      return { code: "cancelled", message, class: "fatal" };
+    default:
+      return assertNever(kind);
+  }
+}

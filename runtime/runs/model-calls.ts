@@ -1,0 +1,91 @@
+import type { ModelEvent, ModelRequest, ModelStream, Usage } from "../protocol/model.js";
+import type { ResolvedModel } from "../providers/models.js";
+import { RunEnded } from "./failure.js";
+import type { Recorder } from "./record.js";
+import { openSlots, type Slots } from "./slots.js";
+
+/** What a run may spend; undefined is no ceiling. */
+export interface Ceilings {
+  readonly max_tokens?: number | undefined;
+  readonly max_usd?: number | undefined;
+}
+
+/** What has been spent so far, shared by all agents of one run. */
+export interface Spending {
+  readonly ceilings: Ceilings;
+  tokens: number;
+  usd: number;
+}
+
+/** Model calls of the whole daemon: as many at a time as each provider takes. */
+export interface ModelCalls {
+  /** A stream that waits for a slot, counts what the call cost against `spending`, and records it. */
+  readonly metered: (model: ResolvedModel, record: Recorder, spending: Spending) => ModelStream;
+}
+
+export function openModelCalls(now: () => number): ModelCalls {
+  const slotsOf = new Map<string, Slots>();
+  const slots = (model: ResolvedModel): Slots => {
+    const existing = slotsOf.get(model.provider);
+    if (existing !== undefined) return existing;
+    const opened = openSlots(model.slots);
+    slotsOf.set(model.provider, opened);
+    return opened;
+  };
+  return {
+    metered: (model, record, spending) => {
+      return async function* metered(
+        request: ModelRequest,
+        signal: AbortSignal,
+      ): AsyncIterable<ModelEvent> {
+        refuseOverspending(spending);
+        using _slot = await slots(model).take(signal);
+        const startedAt = now();
+        for await (const event of model.stream(request, signal)) {
+          if (event.type === "reply" || event.type === "failed") {
+            spend(spending, event.usage);
+            await recordCall(event, model, Math.round(now() - startedAt), record);
+          }
+          yield event;
+        }
+      };
+    },
+  };
+}
+
+function refuseOverspending({ ceilings, tokens, usd }: Spending): void {
+  if (ceilings.max_tokens !== undefined && tokens >= ceilings.max_tokens) {
+    throw new RunEnded(
+      "budget_exceeded",
+      `the run has used ${tokens} of its ${ceilings.max_tokens} tokens`,
+    );
+  }
+  if (ceilings.max_usd !== undefined && usd >= ceilings.max_usd) {
+    throw new RunEnded(
+      "budget_exceeded",
+      `the run has cost $${usd.toFixed(4)} of its $${ceilings.max_usd}`,
+    );
+  }
+}
+
+function spend(spending: Spending, usage: Usage): void {
+  spending.tokens += usage.input_tokens + usage.output_tokens;
+  spending.usd += usage.usd;
+}
+
+async function recordCall(
+  event: Extract<ModelEvent, { type: "reply" | "failed" }>,
+  model: ResolvedModel,
+  latencyMs: number,
+  record: Recorder,
+): Promise<void> {
+  const called = { provider: model.provider, model: model.model };
+  const { usage } = event;
+  if (event.type === "reply" || usage.input_tokens + usage.output_tokens > 0) {
+    await record({ kind: "usage_reported", ...called, ...usage, latency_ms: latencyMs });
+  }
+  if (event.type === "failed") {
+    const { kind, message } = event.failure;
+    await record({ kind: "model_call_failed", ...called, failure: kind, message });
+  }
+}

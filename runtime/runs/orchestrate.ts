@@ -1,0 +1,98 @@
+import { suggest } from "../base/suggest.js";
+import { AgentdError } from "../protocol/agentd-error.js";
+import type { Plan } from "../protocol/plan.js";
+import type { RunMove } from "../protocol/run.js";
+import { checkPlan, type Roles } from "./check-plan.js";
+import { directPlan, rolePlan } from "./direct-plan.js";
+import { placePlan } from "./placeholders.js";
+import type { FailedAttempt } from "./plan-prompt.js";
+import { makePlan } from "./planner.js";
+import type { Recorder } from "./record.js";
+import type { RunContext } from "./run-context.js";
+
+/**
+ * The plan that a run begins with. An operator's word decides: `--role` and `direct` take one agent and no planner, `plan` the
+ * planner. `auto` asks the planner too, in one call: a plan of one generalist is its way of saying that the goal is open-ended.
+ */
+export async function firstPlan(
+  run: RunContext,
+  move: (how: RunMove) => Promise<void>,
+  record: Recorder,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const { orchestration, role } = run.request;
+  const direct = role !== undefined || orchestration === "direct" || orchestration === "persistent";
+  if (direct) {
+    await record({ kind: "orchestration_selected", mode: "direct", source: "explicit" });
+    return checked(placePlan(withoutPlanner(run), run.dir), run);
+  }
+  await move("plan");
+  const plan = await planned(run, record, signal);
+  const openEnded = plan.steps.length === 1 && plan.steps[0]?.role === "generalist";
+  await record({
+    kind: "orchestration_selected",
+    mode: openEnded ? "direct" : "decompose",
+    source: orchestration === "plan" ? "explicit" : "auto",
+  });
+  if (!openEnded || orchestration === "plan") return plan;
+  return checked(placePlan(directPlan(run.request.goal), run.dir), run);
+}
+
+/** Another plan after a failure; the caller keeps what has succeeded. */
+export async function replanned(
+  run: RunContext,
+  failed: FailedAttempt,
+  record: Recorder,
+  signal: AbortSignal,
+): Promise<Plan> {
+  return planned(run, record, signal, failed);
+}
+
+async function planned(
+  run: RunContext,
+  record: Recorder,
+  signal: AbortSignal,
+  failed?: FailedAttempt,
+): Promise<Plan> {
+  const { deps, shared } = run;
+  const model = deps.models.resolve("planner");
+  const answer = await makePlan(
+    {
+      goal: run.request.goal,
+      roles: deps.roles(),
+      runDir: run.dir,
+      model: { ...model, stream: shared.modelCalls.metered(model, record, run.spending) },
+      maxOutputTokens: Math.min(deps.settings.planner.max_output_tokens, model.max_output_tokens),
+      ...(failed && { failed }),
+    },
+    record,
+    signal,
+  );
+  signal.throwIfAborted();
+  if (answer.ok) return answer.plan;
+  const { code, message, hint } = answer.failure;
+  throw new AgentdError(code, "plan", message, hint === undefined ? {} : { hint });
+}
+
+function withoutPlanner(run: RunContext): Plan {
+  const { goal, role, params } = run.request;
+  if (role === undefined) return directPlan(goal);
+  return rolePlan(goal, roleNamed(role, run.deps.roles()), params);
+}
+
+function roleNamed(name: string, roles: Roles) {
+  const role = roles.get(name);
+  if (role !== undefined) return role;
+  const near = suggest(name, [...roles.keys()]);
+  throw new AgentdError(
+    "unknown_role",
+    "choose role",
+    `there is no role "${name}"${near === undefined ? "" : `; did you mean "${near}"?`}`,
+  );
+}
+
+function checked(plan: Plan, run: RunContext): Plan {
+  const problems = checkPlan(plan, run.deps.roles(), run.dir);
+  if (problems.length === 0) return plan;
+  throw new AgentdError("invalid_params", "make plan", problems.join("; "));
+}

@@ -1,0 +1,27 @@
+import type { RunId } from "../protocol/ids.js";
+import type { RunRequest } from "../protocol/run.js";
+import type { EngineDeps } from "./deps.js";
+import type { ModelCalls, Spending } from "./model-calls.js";
+import type { Slots } from "./slots.js";
+import type { TokenLedger } from "./token-ledger.js";
+
+/** One run under way: what was asked, where it works, what it has spent, and the daemon's shared parts. */
+export interface RunContext {
+  readonly id: RunId;
+  readonly request: RunRequest;
+  /** The run's own directory, absolute and resolved. */
+  readonly dir: string;
+  readonly spending: Spending;
+  readonly deps: EngineDeps;
+  readonly shared: Shared;
+}
+
+/** What all runs of the daemon share. */
+export interface Shared {
+  readonly ledger: TokenLedger;
+  readonly modelCalls: ModelCalls;
+  /** Agents at the same time, by policy.yaml. */
+  readonly agentSlots: Slots;
+  /** The agents at work and how each is stopped. */
+  readonly liveAgents: Map<string, AbortController>;
+}

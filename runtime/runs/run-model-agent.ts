@@ -1,0 +1,97 @@
+import { type AgentOutcome, runAgent } from "../agent/loop.js";
+import { oneLine } from "../base/text.js";
+import { decideTool } from "../policy/decide.js";
+import { renderTemplate } from "../policy/expand.js";
+import type { Json } from "../protocol/json.js";
+import type { Message, ToolCallRequest } from "../protocol/message.js";
+import { presentResult } from "../tools/present.js";
+import { toolSpec } from "../tools/registry.js";
+import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
+import { type Failure, providerFailure } from "./failure.js";
+import { missingOutputs } from "./output-contract.js";
+import type { AgentReply, StepWork } from "./run-step.js";
+
+/**
+ * One agent with a model: the role's prompt and message, the tools that its tokens let it call, and the loop. Returns its last
+ * reply, or why it did not come to one.
+ */
+export async function runModelAgent(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
+  const { run, role, params, agent, before } = work;
+  const { settings, models } = run.deps;
+  const resolved = models.resolve(role.model);
+  const message = renderTemplate(role.message_template, params);
+  const deps = toolCallDeps(run);
+  const messages: readonly Message[] = [
+    { role: "system", text: role.system_prompt },
+    { role: "user", text: message },
+  ];
+  const tools = callableTools(work, deps);
+  await agent.record(
+    { kind: "agent_execution_started", message_preview: oneLine(message, 100) },
+    ...messages.map((entry, index) => ({ kind: "message_appended" as const, index, message: entry })),
+  );
+  const outcome = await runAgent(
+    {
+      messages,
+      tools: tools.map(toolSpec),
+      read_only_tools: new Set(tools.filter((tool) => tool.read_only).map((tool) => tool.name)),
+      model: resolved.model,
+      provider: resolved.provider,
+      task: { kind: "step", role: role.name, goal: run.request.goal, params: taskParams(work) },
+      limits: {
+        max_iterations: role.orchestration.max_iterations,
+        max_output_tokens: Math.min(
+          role.budget.max_output_tokens ?? settings.agent.max_output_tokens,
+          resolved.max_output_tokens,
+        ),
+        max_total_tokens: role.budget.max_tokens ?? settings.agent.max_total_tokens,
+        commit_nudges: role.orchestration.commit_nudges,
+        repeat_threshold: settings.agent.tool_repeat_threshold,
+      },
+      stream: run.shared.modelCalls.metered(resolved, agent.record, run.spending),
+      callTool: async (request: ToolCallRequest, stop: AbortSignal) =>
+        presentResult(
+          await callTool(agent, request, deps, stop),
+          settings.agent.max_tool_result_bytes,
+        ),
+      emit: async (event) => agent.record(event),
+      outputsExist: async () => (await missingOutputs(before)).length === 0,
+    },
+    signal,
+  );
+  await agent.record({
+    kind: "agent_execution_completed",
+    stop_reason: outcome.stop_reason,
+    total_iterations: outcome.iterations,
+    ...(outcome.message === undefined ? {} : { message: outcome.message }),
+  });
+  if (outcome.stop_reason === "complete") return { ok: true, text: outcome.text };
+  signal.throwIfAborted();
+  return { ok: false, failure: stopFailure(outcome) };
+}
+
+/** The tools whose use some token of the agent allows; a model is not shown what it would be denied. */
+function callableTools({ run, agent }: StepWork, deps: ToolCallDeps) {
+  const held = run.shared.ledger.heldBy(agent.id);
+  return run.deps.tools.filter(
+    (tool) => decideTool(tool.name, tool.implied_by, held, deps.now()).ok,
+  );
+}
+
+function taskParams({ params }: StepWork): Record<string, Json> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : [...value],
+    ]),
+  );
+}
+
+/** How each way of not completing counts: a model that could not is worth another plan, a broken provider is not. */
+function stopFailure(outcome: AgentOutcome): Failure {
+  const message = outcome.message ?? `the agent stopped: ${outcome.stop_reason}`;
+  if (outcome.failure !== undefined) return providerFailure(outcome.failure.kind, message);
+  if (outcome.stop_reason === "budget_exceeded")
+    return { code: "budget_exceeded", message, class: "fatal" };
+  return { code: "step_failed", message: `${outcome.stop_reason}: ${message}`, class: "replan" };
+}

@@ -1,0 +1,147 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ControlDeps } from "../control/deps.js";
+import { makeHandlers } from "../control/handlers.js";
+import { type ServerOptions, startServer } from "../control/server.js";
+import { AgentdError } from "../protocol/agentd-error.js";
+import type { RoleReport } from "../protocol/control-results.js";
+import type { AgentId, RunId } from "../protocol/ids.js";
+import { Role } from "../protocol/role.js";
+import type { RunRequest } from "../protocol/run.js";
+import { type MemoryJournal, memoryJournal } from "./memory-journal.js";
+
+/** Carries a run out by appending its events; the signal aborts when the run is cancelled. */
+export type RunScript = (
+  journal: MemoryJournal,
+  runId: RunId,
+  request: RunRequest,
+  signal: AbortSignal,
+) => Promise<void>;
+
+export interface ScriptedDaemon extends AsyncDisposable {
+  readonly socketPath: string;
+  readonly dir: string;
+  readonly journal: MemoryJournal;
+  readonly logged: string[];
+  readonly cancelled: (RunId | AgentId)[];
+  readonly deps: ControlDeps;
+}
+
+interface DaemonOptions {
+  readonly script?: RunScript;
+  readonly server?: Partial<ServerOptions>;
+  readonly deps?: Partial<ControlDeps>;
+  readonly socketPath?: string;
+}
+
+/** The real control server over a scripted engine and a journal in memory, on a socket of its own. */
+export async function scriptedDaemon(options: DaemonOptions = {}): Promise<ScriptedDaemon> {
+  const dir = mkdtempSync(join(tmpdir(), "aaos-control-"));
+  const socketPath = options.socketPath ?? join(dir, "run/agentd/agentd.sock");
+  const journal = memoryJournal();
+  const cancelled: (RunId | AgentId)[] = [];
+  const logged: string[] = [];
+  const deps: ControlDeps = {
+    ...scriptedDeps(journal, cancelled, options.script),
+    ...options.deps,
+  };
+  const log = (fields: object, message: string) => {
+    logged.push(
+      `${message}: ${JSON.stringify({ ...fields, err: String(Reflect.get(fields, "err")) })}`,
+    );
+  };
+  const server = await startServer({
+    socketPath,
+    handlers: makeHandlers(deps),
+    peerOf: () => ({ uid: 1000 }),
+    log: { warn: log, error: log },
+    ...options.server,
+  });
+  return {
+    socketPath,
+    dir,
+    journal,
+    logged,
+    cancelled,
+    deps,
+    [Symbol.asyncDispose]: async () => {
+      await server.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function scriptedDeps(
+  journal: MemoryJournal,
+  cancelled: (RunId | AgentId)[],
+  script: RunScript = async () => {},
+): ControlDeps {
+  const running = new Map<RunId, AbortController>();
+  return {
+    reader: journal.reader,
+    subscribe: journal.subscribe,
+    engine: {
+      submit: async (request, peer) => {
+        const runId = journal.newRunId();
+        const { goal, orchestration, params } = request;
+        const context = { run_id: runId, actor: `uid:${String(peer.uid)}` };
+        const owner_uid = peer.uid;
+        journal.append({
+          ...context,
+          kind: "run_submitted",
+          goal,
+          orchestration,
+          params,
+          owner_uid,
+        });
+        const abort = new AbortController();
+        running.set(runId, abort);
+        setImmediate(() => {
+          script(journal, runId, request, abort.signal).catch(() => {});
+        });
+        await Promise.resolve();
+        return runId;
+      },
+      cancel: async (runId) => {
+        cancelled.push(runId);
+        running.get(runId)?.abort();
+        await Promise.resolve();
+      },
+      stopAgent: async (agentId) => {
+        cancelled.push(agentId);
+        await Promise.resolve();
+      },
+      close: async () => {},
+    },
+    roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
+    explainRole: ({ role }, params) => ({
+      role: role.name,
+      params: { ...params },
+      granted: ["file_write: /output/*"],
+      withheld: [],
+    }),
+    toolSpecs: [{ name: "echo", description: "Says it again.", input_schema: { type: "object" } }],
+    status: () => ({
+      version: "0.0.0",
+      pid: process.pid,
+      started_at: new Date(0).toISOString(),
+      default_provider: "builtin",
+      runs_active: running.size,
+      agents_active: 0,
+      confinement: [],
+    }),
+    doctor: () =>
+      Promise.resolve([{ name: "database", verdict: "ok", detail: "fine", remedy: null }]),
+    verify: async () => {
+      await Promise.resolve();
+      throw new AgentdError("audit_broken", "verify", "row 3 was changed");
+    },
+  };
+}
+
+const WRITER: RoleReport = {
+  role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),
+  file: "/usr/share/aaos/roles/writer.yaml",
+  origin: "vendor",
+};
