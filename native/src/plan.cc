@@ -8,7 +8,6 @@
 namespace aaos {
 namespace {
 
-constexpr std::size_t kMaxPath = 4000;
 constexpr std::size_t kMaxFields = 64;
 
 using Fields = std::vector<std::string>;
@@ -165,7 +164,7 @@ private:
     e.type = EntryType::kSymlink;
     e.path = std::move(f[0]);
     e.text = std::move(f[1]);
-    return !e.text.empty() && e.text.size() <= kMaxPath && entry(std::move(e));
+    return !e.text.empty() && e.text.size() <= kMaxPathBytes && entry(std::move(e));
   }
   bool file(Fields& f) {
     RootEntry e;
@@ -468,23 +467,6 @@ std::string encode_field(std::string_view bytes) {
     }
   }
   return out;
-}
-
-bool is_plan_path(std::string_view path) {
-  if (path.size() < 2 || path.size() > kMaxPath || path[0] != '/') {
-    return false;
-  }
-  std::size_t start = 1;
-  while (start <= path.size()) {
-    std::size_t end = path.find('/', start);
-    end = end == std::string_view::npos ? path.size() : end;
-    const std::string_view segment = path.substr(start, end - start);
-    if (segment.empty() || segment == "." || segment == ".." || segment.size() > 255) {
-      return false;
-    }
-    start = end + 1;
-  }
-  return true;
 }
 
 bool parse_plan(std::string_view text, Plan& plan, PlanError& error) {

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "path.h"
+
 namespace aaos {
 
 inline constexpr std::size_t kMaxPlanBytes = 160 * 1024;
@@ -179,8 +181,5 @@ std::string write_plan(const Plan& plan);
 // `%XX` decoding and encoding of one field.
 bool decode_field(std::string_view field, std::string& out);
 std::string encode_field(std::string_view bytes);
-
-// Absolute and normalised, below "/": what PlanPath of confinement.ts allows.
-bool is_plan_path(std::string_view path);
 
 }  // namespace aaos

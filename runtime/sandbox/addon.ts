@@ -41,9 +41,12 @@ export function loadAddon(path: string): Addon {
   try {
     return createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
-    throw new AgentdError("unavailable", "load addon", `the native addon ${path} does not load`, {
-      hint: "Run `npm run build:native`, or reinstall the package aaos.",
-      cause,
-    });
+    throw unloadable(path, cause);
   }
+}
+
+function unloadable(path: string, cause: unknown): AgentdError {
+  const hint = "Run `npm run build:native`, or reinstall the package aaos.";
+  const message = `the native addon ${path} does not load`;
+  return new AgentdError("unavailable", "load addon", message, { hint, cause });
 }
