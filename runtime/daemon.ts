@@ -107,7 +107,7 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
       subscribe: journal.subscribe,
       roles: () => ({ roles: catalog.roles, problems: catalog.problems }),
       explainRole: ({ role }, params) =>
-        explainRole(role, params, policy, { workspace: `${places.workspaceDir}/RUN_ID`, never }),
+        explainRole(role, params, { policy, never, workspaceDir: places.workspaceDir }),
       toolSpecs: BUILTIN_TOOLS.map(toolSpec),
       status: () => ({
         version: VERSION,
@@ -120,15 +120,7 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
       }),
       doctor: async () =>
         diagnose({ places, models, catalog, providersFile, credential, path: options.path }),
-      verify: async (signal) => {
-        const report = await verifyOffLoop(places.databaseFile, [], signal);
-        return {
-          ok: report.ok,
-          events: report.events,
-          head_seq: report.head?.seq ?? 0,
-          problems: report.problems.map(({ seq, problem }) => `event ${seq}: ${problem}`),
-        };
-      },
+      verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
     }),
   });
   await journal.append([

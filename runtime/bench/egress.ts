@@ -1,6 +1,6 @@
 // A GET through the whole egress proxy against a direct one, on loopback: p50 and p99 of small requests on fresh
 // connections, and the throughput of a 10 MB body; prints one JSON line.   node dist/bench/egress.js [ROUNDS]
-import { type Agent, get } from "node:http";
+import { get, type RequestOptions } from "node:http";
 import { connect, type Server, type Socket } from "node:net";
 import { egressWorld, httpServer, portOf } from "../test/egress-world.js";
 
@@ -60,9 +60,9 @@ async function forwarded(path: string): Promise<number> {
   return performance.now() - started;
 }
 
-function read(options: Parameters<typeof get>[0] & object & { agent?: Agent }): Promise<void> {
+function read(options: RequestOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    get(options as never, (response) =>
+    get(options, (response) =>
       response.on("end", resolve).on("error", reject).resume(),
     ).on("error", reject);
   });
