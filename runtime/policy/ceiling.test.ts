@@ -165,6 +165,12 @@ describe("what an agent gets at its start", () => {
     expect(kept(source)).toBe(expected);
   });
 
+  it("a grant wider than a denied place stays, one inside it does not", () => {
+    const under = ceiling({ read: { allow: ["/data"], deny: ["/data/secret"] } });
+    expect(kept("file_read: /data/*", under)).toBe(true);
+    expect(kept("file_read: /data/secret/*", under)).toBe(false);
+  });
+
   it("the reason names the grant and the section", () => {
     expect(withinCeiling(grant("file_read: /home/*"), ceiling())).toEqual({
       withheld: "'file_read: /home/*' lies outside read.allow of policy.yaml",
