@@ -1,7 +1,7 @@
 import { openSync } from "node:fs";
 import { constants } from "node:os";
 import type { Denial } from "../protocol/access.js";
-import type { ConfinementPlan } from "../protocol/confinement.js";
+import { type ConfinementPlan, PlanPath } from "../protocol/confinement.js";
 import {
   decodeList,
   decodeRead,
@@ -130,6 +130,8 @@ class Worker implements FileWorker {
   }
 
   async #ask(request: FileRequest, signal: AbortSignal): Promise<PortResult<Uint8Array>> {
+    if (!PlanPath.safeParse(request.path).success)
+      return failure("failed", `${request.path}: not an absolute, normalised path`);
     const started = await this.#start(signal);
     if (!started.ok) return started;
     const reply = await started.running.channel.ask(request, signal);
