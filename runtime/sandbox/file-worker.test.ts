@@ -13,8 +13,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { FILES_RULES } from "../policy/syscalls/files.js";
-import { seccompPlan } from "../policy/syscalls/rules.js";
 import type { Granted } from "../protocol/access.js";
 import type { ConfinementPlan } from "../protocol/confinement.js";
 import {
@@ -24,6 +22,7 @@ import {
   probePlan,
   READ,
   startProbeHost,
+  syscallsOf,
   WRITE,
 } from "../test/confined.js";
 import { createFileWorker, type FileWorker } from "./file-worker.js";
@@ -31,8 +30,8 @@ import { createFileWorker, type FileWorker } from "./file-worker.js";
 const WORKER = `${NATIVE_BUILD}/aaos-files`;
 const signal = new AbortController().signal;
 let host: ProbeHost;
-let dir: string;
-let worker: FileWorker;
+let dir = "";
+let worker: FileWorker | undefined;
 
 /** Grants by directory: `in` is read, `out` written, `both` both; `exact` may be written at one path only. */
 function filesPlan(): ConfinementPlan {
@@ -44,7 +43,7 @@ function filesPlan(): ConfinementPlan {
     namespaces: ["user", "mount", "pid", "ipc", "uts", "cgroup"],
     root: [{ type: "bind", mode: "exec", path: WORKER }],
     landlock: { ...base.landlock, fs_rules: [{ path: WORKER, rights: ["execute", "read_file"] }] },
-    seccomp: seccompPlan(FILES_RULES, process.arch === "arm64" ? "aarch64" : "x86_64"),
+    seccomp: syscallsOf("files"),
     dev: false,
     proc: "none",
     executable: WORKER,
@@ -78,13 +77,17 @@ function filesPlan(): ConfinementPlan {
 // The proof is policy's to give; here the worker is asked what the check above it would have refused.
 const grantedRead = (path: string) => ({ kind: "file_read", path }) as Granted<"file_read">;
 const grantedWrite = (path: string) => ({ kind: "file_write", path }) as Granted<"file_write">;
+const port = () => {
+  if (worker === undefined) throw new Error("no worker");
+  return worker.port;
+};
 const read = async (path: string, offset_bytes = 0, max_bytes = 1 << 20) => {
   const range = { offset_bytes, max_bytes };
-  const result = await worker.port.read(grantedRead(`${dir}/${path}`), range, signal);
+  const result = await port().read(grantedRead(`${dir}/${path}`), range, signal);
   return result.ok ? Buffer.from(result.value.bytes).toString() : result;
 };
 const write = (path: string, text: string, append = false) =>
-  worker.port.write(
+  port().write(
     grantedWrite(`${dir}/${path}`),
     { bytes: new TextEncoder().encode(text), append },
     signal,
@@ -99,8 +102,8 @@ beforeAll(() => {
   host = startProbeHost();
 });
 beforeEach(async () => {
-  if (worker) await worker.close();
-  if (dir) await rm(dir, { recursive: true, force: true });
+  await worker?.close();
+  if (dir !== "") await rm(dir, { recursive: true, force: true });
   dir = await mkdtemp(join(tmpdir(), "aaos-files-"));
   await chmod(dir, 0o755);
   for (const name of ["in", "out", "both", "exact"]) await mkdir(`${dir}/${name}`);
@@ -111,7 +114,7 @@ beforeEach(async () => {
   worker = createFileWorker({ addon, spawner, plan: filesPlan, idleMs: 60_000 });
 });
 afterAll(async () => {
-  await worker.close();
+  await worker?.close();
   await host.close();
   await rm(dir, { recursive: true, force: true });
 });
@@ -121,7 +124,7 @@ describe("reading", () => {
     expect(await read("in/file")).toBe("0123456789");
     expect(await read("in/file", 3, 4)).toBe("3456");
     expect(await read("in/file", 20)).toBe("");
-    const part = await worker.port.read(
+    const part = await port().read(
       grantedRead(`${dir}/in/file`),
       { offset_bytes: 8, max_bytes: 1 },
       signal,
@@ -204,7 +207,7 @@ describe("writing", () => {
     expect(await write("out/report", " more", true)).toMatchObject({ ok: true });
     expect(await readFile(`${dir}/out/report`, "utf8")).toBe("text more");
     expect(await read("out/report")).toMatchObject(deniedFor(`file_read: ${dir}/out/report`));
-    const listed = await worker.port.list(grantedRead(`${dir}/out`), 10, signal);
+    const listed = await port().list(grantedRead(`${dir}/out`), 10, signal);
     expect(listed).toMatchObject(deniedFor(`file_read: ${dir}/out`));
   });
 
@@ -221,7 +224,7 @@ describe("listing", () => {
     await writeFile(`${dir}/in/a`, "1");
     await symlink("nowhere", `${dir}/in/z`);
     const list = async (path: string, max: number) => {
-      const result = await worker.port.list(grantedRead(`${dir}/${path}`), max, signal);
+      const result = await port().list(grantedRead(`${dir}/${path}`), max, signal);
       return result.ok ? result.value : result;
     };
     expect(await list("in", 2)).toMatchObject({
@@ -283,7 +286,7 @@ describe("the worker", () => {
   it("an aborted call rejects, and the worker goes on", async () => {
     const aborted = AbortSignal.abort(new Error("stopped"));
     const range = { offset_bytes: 0, max_bytes: 4 };
-    const call = worker.port.read(grantedRead(`${dir}/in/file`), range, aborted);
+    const call = port().read(grantedRead(`${dir}/in/file`), range, aborted);
     await expect(call).rejects.toThrow("stopped");
     expect(await read("in/file")).toBe("0123456789");
   });

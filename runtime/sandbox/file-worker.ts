@@ -86,7 +86,7 @@ class Worker implements FileWorker {
   }
 
   enforced(): Readonly<Record<string, string>> | null {
-    return this.#running?.channel.isOpen() ? this.#running.child.enforced : null;
+    return this.#running?.channel.isOpen() === true ? this.#running.child.enforced : null;
   }
 
   invalidate(): void {
@@ -144,7 +144,7 @@ class Worker implements FileWorker {
   #start(signal: AbortSignal): Promise<Started> {
     if (this.#idle !== null) clearTimeout(this.#idle);
     this.#idle = null;
-    if (this.#running?.channel.isOpen())
+    if (this.#running?.channel.isOpen() === true)
       return Promise.resolve({ ok: true, running: this.#running });
     this.#starting ??= this.#launch(this.#lifetime.signal);
     signal.throwIfAborted();

@@ -7,8 +7,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { programRules, webRules } from "../policy/syscalls/program.js";
-import { seccompPlan } from "../policy/syscalls/rules.js";
 import type { ConfinementPlan } from "../protocol/confinement.js";
 import {
   granting,
@@ -18,6 +16,7 @@ import {
   probePlan,
   READ,
   startProbeHost,
+  syscallsOf,
   WRITE,
 } from "../test/confined.js";
 
@@ -270,7 +269,7 @@ describe("system calls", () => {
   it("processes and pairs of sockets are allowed, threads only in the web worker", async () => {
     expect(await answer(probePlan(["fork"]))).toBe("ok");
     expect(await answer(probePlan(["socketpair"]))).toBe("ok");
-    const seccomp = seccompPlan(webRules(), "x86_64");
+    const seccomp = syscallsOf("web");
     expect(await answer(probePlan(["fork"], { seccomp }))).toBe("EPERM");
   });
 
@@ -282,8 +281,7 @@ describe("system calls", () => {
 });
 
 describe("the network", () => {
-  const networked = (...argv: string[]) =>
-    probePlan(argv, { seccomp: seccompPlan(programRules({ network: true }), "x86_64") });
+  const networked = (...argv: string[]) => probePlan(argv, { seccomp: syscallsOf("networked") });
 
   it("no socket of any family without a grant", async () => {
     for (const family of [

@@ -1,7 +1,8 @@
 import { openSync } from "node:fs";
 import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { programRules } from "../policy/syscalls/program.js";
+import { FILES_RULES } from "../policy/syscalls/files.js";
+import { programRules, webRules } from "../policy/syscalls/program.js";
 import { seccompPlan } from "../policy/syscalls/rules.js";
 import {
   type ConfinementPlan,
@@ -19,7 +20,18 @@ export const PROBE = `${NATIVE_BUILD}/probe`;
 export const READ: readonly LandlockFsRight[] = ["read_file", "read_dir"];
 /** A write grant without reading: a drop box. */
 export const WRITE: readonly LandlockFsRight[] = ["write_file", "make_reg", "make_dir", "truncate"];
-const ARCH = process.arch === "arm64" ? "aarch64" : "x86_64";
+
+const TABLES = {
+  files: FILES_RULES,
+  program: programRules({ network: false }),
+  networked: programRules({ network: true }),
+  web: webRules(),
+};
+
+/** The system call table of a kind of process, for the machine this runs on. */
+export function syscallsOf(kind: keyof typeof TABLES): ConfinementPlan["seccomp"] {
+  return seccompPlan(TABLES[kind], process.arch === "arm64" ? "aarch64" : "x86_64");
+}
 
 /** The smallest whole plan: runs the probe, in every layer, with nothing granted. */
 export function probePlan(
@@ -44,7 +56,7 @@ export function probePlan(
       fs_rules: [{ path: PROBE, rights: ["execute", "read_file"] }],
       net_rules: [],
     },
-    seccomp: seccompPlan(programRules({ network: false }), ARCH),
+    seccomp: syscallsOf("program"),
     rlimits: { core: 0, nofile: 128, nproc: 32, fsize: 1 << 24 },
     cgroup: null,
     listeners: [],
