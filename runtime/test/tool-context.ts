@@ -22,7 +22,7 @@ export interface TestPlaceOptions {
   readonly path?: string;
   /** Addresses of a host name; by default every name is this machine. */
   readonly lookup?: (host: string) => Promise<readonly string[]>;
-  readonly judgeAddress?: (host: string, address: string) => Denial | undefined;
+  readonly judgeAddress?: (host: string, port: number, address: string) => Denial | undefined;
   readonly max_redirects?: number;
 }
 
