@@ -1,4 +1,3 @@
-import type { ExitCode } from "../protocol/error-code.js";
 import type { Places } from "../protocol/places.js";
 import type { CliIo } from "./io.js";
 import type { Style } from "./style.js";
@@ -12,9 +11,4 @@ export interface Command {
   readonly style: Style;
   /** Aborts when nobody reads what is printed any more (`agentd logs ID | head`). */
   readonly signal: AbortSignal;
-}
-
-export interface CliHooks {
-  /** The daemon itself: `agentd run`. Only the main knows how. */
-  readonly runDaemon: (options: { readonly places: Places }) => Promise<ExitCode>;
 }

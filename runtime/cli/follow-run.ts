@@ -11,8 +11,8 @@ const ABORT_MS = 2_000;
 
 interface Followed {
   readonly runId: string;
-  readonly afterSeq: number;
-  readonly verbose: boolean;
+  /** A picture painted in place (where there is a terminal), lines, or every event. */
+  readonly as: "picture" | "lines" | "events";
 }
 
 /**
@@ -22,9 +22,9 @@ interface Followed {
 export async function followRun(
   command: Command,
   client: Client,
-  { runId, afterSeq, verbose }: Followed,
+  { runId, as }: Followed,
 ): Promise<ExitCode> {
-  const view = chooseView(command, verbose);
+  const view = await chooseView(command, as);
   const leave = new AbortController();
   const signal = AbortSignal.any([leave.signal, command.signal]);
   using interrupts = onInterrupts(command, runId, view, leave);
@@ -32,7 +32,7 @@ export async function followRun(
     let end: EndFrame | undefined;
     for await (const frame of client.stream(
       "run.attach",
-      { run_id: runId, after_seq: afterSeq },
+      { run_id: runId, after_seq: 0 },
       signal,
     )) {
       if (interrupts.code() !== undefined) continue;
@@ -49,8 +49,13 @@ export async function followRun(
   }
 }
 
-function chooseView(command: Command, verbose: boolean): RunView {
-  return command.json ? jsonView(command) : lineView(command, verbose);
+async function chooseView(command: Command, shown: Followed["as"]): Promise<RunView> {
+  if (command.json) return jsonView(command);
+  if (shown !== "picture" || command.io.stdout.isTTY !== true) {
+    return lineView(command, shown === "events");
+  }
+  const { liveView } = await import("./live-view.js");
+  return liveView(command);
 }
 
 function onInterrupts(
@@ -61,7 +66,7 @@ function onInterrupts(
 ): Disposable & { readonly code: () => ExitCode | undefined } {
   let code: ExitCode | undefined;
   let later: NodeJS.Timeout | undefined;
-  const release = io.onInterrupt(() => {
+  const onInterrupt = () => {
     if (code !== undefined) {
       code = 4;
       leave.abort();
@@ -75,12 +80,13 @@ function onInterrupts(
         `  end it:          agentd stop ${runId}\n`,
     );
     later = setTimeout(() => leave.abort(), ABORT_MS);
-  });
+  };
+  io.signals.on("SIGINT", onInterrupt);
   return {
     code: () => code,
     [Symbol.dispose]: () => {
       clearTimeout(later);
-      release();
+      io.signals.off("SIGINT", onInterrupt);
     },
   };
 }

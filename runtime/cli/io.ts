@@ -1,4 +1,7 @@
-/** What the CLI may touch of its process. `process.stdout` and its kin fit as they are. */
+import type { ExitCode } from "../protocol/error-code.js";
+import type { Places } from "../protocol/places.js";
+
+/** A standard stream to write to. `process.stdout` and `process.stderr` fit as they are. */
 export interface Output {
   readonly write: (text: string) => boolean;
   readonly isTTY?: boolean;
@@ -8,22 +11,25 @@ export interface Output {
   readonly off: (event: "resize" | "error", listener: (error?: Error) => void) => unknown;
 }
 
+/** Where Ctrl-C comes from. `process` fits as it is: while somebody listens, it does not end the process. */
+interface Signals {
+  readonly on: (signal: "SIGINT", listener: () => void) => unknown;
+  readonly off: (signal: "SIGINT", listener: () => void) => unknown;
+}
+
+/** What the CLI may touch of its process, and what the main has read from the environment. */
 export interface CliIo {
-  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdin: AsyncIterable<string | Uint8Array>;
   readonly stdout: Output;
   readonly stderr: Output;
+  readonly signals: Signals;
   readonly cwd: string;
-  /** From the environment, read once in the main: AAOS_ROOT, AAOS_SHARE, NO_COLOR. */
-  readonly env: {
-    readonly root: string | undefined;
-    readonly share: string | undefined;
-    readonly noColor: boolean;
-  };
-  /** Folder of the running program's file: a checkout finds its own catalog from it. */
-  readonly programDir: string;
-  readonly version: string;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** Calls the listener for each Ctrl-C instead of ending the process; returns the end of that. */
-  readonly onInterrupt: (listener: () => void) => () => void;
+  /** AAOS_ROOT. */
+  readonly root: string | undefined;
+  /** Folder of the vendor catalog. */
+  readonly share: string;
+  /** NO_COLOR. */
+  readonly noColor: boolean;
+  /** The daemon itself: `agentd run`. Only the main knows how. */
+  readonly runDaemon: (places: Places) => Promise<ExitCode>;
 }

@@ -1,28 +1,24 @@
-import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command as Commander, CommanderError } from "commander";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { ExitCode } from "../protocol/error-code.js";
-import { findShare, places } from "../protocol/places.js";
-import type { CliHooks, Command } from "./command.js";
+import { places } from "../protocol/places.js";
+import { VERSION } from "../version.js";
+import type { Command } from "./command.js";
 import type { CliIo } from "./io.js";
 import { printError } from "./print-error.js";
 import { styleFor } from "./style.js";
 import { registerVerbs } from "./verbs.js";
 
 /** The whole command line: parses, runs one verb, prints an error. Never throws; gives the process's exit code. */
-export async function runCli(
-  argv: readonly string[],
-  io: CliIo,
-  hooks: CliHooks,
-): Promise<ExitCode> {
+export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCode> {
   const unread = new AbortController();
   const onOutputError = () => unread.abort();
   io.stdout.on("error", onOutputError);
   const program = newProgram(io);
   let exitCode: ExitCode = 0;
   registerVerbs(program, async (verb) => {
-    exitCode = await verb(commandOf(program, io, unread.signal), hooks);
+    exitCode = await verb(commandOf(program, io, unread.signal));
   });
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -40,7 +36,7 @@ function newProgram(io: CliIo): Commander {
   const program = new Commander("agentd");
   return program
     .description("aaOS, the operating system for agents: the daemon and its operator's commands.")
-    .version(io.version, "-V, --version")
+    .version(VERSION, "-V, --version")
     .option("--root <DIR>", "all of /etc, /var/lib and /run under DIR")
     .option("--socket <PATH>", "the daemon's socket")
     .option("--json", "results as JSON")
@@ -56,14 +52,14 @@ function newProgram(io: CliIo): Commander {
 
 function commandOf(program: Commander, io: CliIo, signal: AbortSignal): Command {
   const options = program.opts<{ root?: string; socket?: string; json?: boolean }>();
-  const root = options.root ?? io.env.root;
+  const root = options.root ?? io.root;
   return {
     io,
     json: options.json === true,
     style: styleFor(io),
     signal,
     places: places({
-      share: findShare(io.env.share, io.programDir, existsSync),
+      share: io.share,
       ...(root === undefined || root === "" ? {} : { root: resolve(io.cwd, root) }),
       ...(options.socket === undefined ? {} : { socket: resolve(io.cwd, options.socket) }),
     }),

@@ -14,7 +14,7 @@ export interface Style {
 /** Colour on a terminal only, and never with NO_COLOR. */
 export function styleFor(io: CliIo): Style {
   const { dim, bold, green, red, yellow, cyan } = colors.createColors(
-    io.stdout.isTTY === true && !io.env.noColor,
+    io.stdout.isTTY === true && !io.noColor,
   );
   return { dim, bold, good: green, bad: red, warn: yellow, accent: cyan };
 }

@@ -1,10 +1,13 @@
 import type { Command as Commander } from "commander";
 import type { ExitCode } from "../protocol/error-code.js";
-import type { CliHooks, Command } from "./command.js";
+import type { Command } from "./command.js";
+import type { AuditOptions } from "./verbs/audit.js";
 import type { SubmitOptions } from "./verbs/submit.js";
 
 /** Runs one verb with what the global options say. */
-type Act = (verb: (command: Command, hooks: CliHooks) => Promise<ExitCode>) => Promise<void>;
+type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
+
+const ID_HELP = "the id, or at least 4 characters of its beginning or end";
 
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
@@ -13,11 +16,27 @@ export function registerVerbs(program: Commander, act: Act): void {
   program
     .command("run")
     .description("the daemon")
-    .action(() => act((command, { runDaemon }) => runDaemon({ places: command.places })));
+    .action(() => act(({ io, places }) => io.runDaemon(places)));
+  registerSubmit(program, act);
   registerRuns(program, act);
+  registerRoles(program, act);
+  registerAudit(program, act);
+  program
+    .command("tools")
+    .description("what models can call")
+    .command("list")
+    .description("every tool with its input")
+    .action(() => act(async (command) => (await import("./verbs/tools.js")).toolsList(command)));
+  program
+    .command("doctor")
+    .description("what works and what does not on this host, each line with its remedy")
+    .option("--bundle <FILE>", "write a redacted report for support to FILE")
+    .action((options: { bundle?: string }) =>
+      act(async (command) => (await import("./verbs/doctor.js")).doctor(command, options)),
+    );
 }
 
-function registerRuns(program: Commander, act: Act): void {
+function registerSubmit(program: Commander, act: Act): void {
   program
     .command("submit")
     .description("carry out a goal and show it; Ctrl-C detaches, the run goes on")
@@ -34,4 +53,109 @@ function registerRuns(program: Commander, act: Act): void {
     .action((words: string[], options: SubmitOptions) =>
       act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
     );
+}
+
+function registerRuns(program: Commander, act: Act): void {
+  program
+    .command("list")
+    .description("runs and agents now")
+    .option("--all", "those that ended, too")
+    .action((options: { all?: boolean }) =>
+      act(async (command) => (await import("./verbs/list.js")).list(command, options)),
+    );
+  program
+    .command("status")
+    .description("one run or agent: state, steps, usage, grants, confinement in force")
+    .argument("<ID>", ID_HELP)
+    .action((id: string) =>
+      act(async (command) => (await import("./verbs/status.js")).status(command, id)),
+    );
+  program
+    .command("stop")
+    .description("end a run or an agent with all that belongs to it")
+    .argument("<ID>", ID_HELP)
+    .action((id: string) =>
+      act(async (command) => (await import("./verbs/stop.js")).stop(command, id)),
+    );
+  program
+    .command("logs")
+    .description("what has happened in a run or to an agent")
+    .argument("<ID>", ID_HELP)
+    .option("-f, --follow", "go on until it has ended")
+    .option("-v, --verbose", "show every event")
+    .action((id: string, options: { follow?: boolean; verbose?: boolean }) =>
+      act(async (command) => (await import("./verbs/logs.js")).logs(command, id, options)),
+    );
+  program
+    .command("result")
+    .description("a run's document, to the terminal or a file")
+    .argument("<ID>", ID_HELP)
+    .option("-o, --output <FILE>", "write it to FILE")
+    .action((id: string, options: { output?: string }) =>
+      act(async (command) => (await import("./verbs/result.js")).result(command, id, options)),
+    );
+}
+
+function registerRoles(program: Commander, act: Act): void {
+  const roles = program.command("roles").description("the catalog of roles, read from its files");
+  roles
+    .command("list")
+    .description("every role; files that disabled themselves, and why")
+    .action(() => act(async (command) => (await import("./verbs/roles.js")).rolesList(command)));
+  roles
+    .command("show")
+    .description("one role whole")
+    .argument("<NAME>")
+    .action((name: string) =>
+      act(async (command) => (await import("./verbs/roles.js")).rolesShow(command, name)),
+    );
+  roles
+    .command("validate")
+    .description("check a role's file, or a folder of them")
+    .argument("<PATH>")
+    .action((path: string) =>
+      act(async (command) => (await import("./verbs/roles.js")).rolesValidate(command, path)),
+    );
+  roles
+    .command("explain")
+    .description("the tokens that an agent of the role would get, and what policy.yaml keeps back")
+    .argument("<NAME>")
+    .option("--param <K=V>", "a parameter; a list as K=a,b (repeatable)", collect, [])
+    .action((name: string, options: { param: readonly string[] }) =>
+      act(async (command) =>
+        (await import("./verbs/roles.js")).rolesExplain(command, name, options),
+      ),
+    );
+}
+
+function registerAudit(program: Commander, act: Act): void {
+  const audit = program.command("audit").description("the journal of everything that happened");
+  filtered(audit.command("tail").description("the newest events, then each as it happens"))
+    .option("--limit <N>", "how many of the past (20)")
+    .action((options: AuditOptions) =>
+      act(async (command) => (await import("./verbs/audit.js")).auditTail(command, options)),
+    );
+  filtered(audit.command("query").description("events of the past"))
+    .option("--limit <N>", "at most N, the newest (100)")
+    .action((options: AuditOptions) =>
+      act(async (command) => (await import("./verbs/audit.js")).auditQuery(command, options)),
+    );
+  filtered(audit.command("export").description("every event as one JSON object a line"))
+    .option("-o, --output <FILE>", "write to FILE")
+    .action((options: AuditOptions) =>
+      act(async (command) => (await import("./verbs/audit.js")).auditExport(command, options)),
+    );
+  audit
+    .command("verify")
+    .description("find a changed, missing, reordered or truncated event")
+    .action(() => act(async (command) => (await import("./verbs/audit.js")).auditVerify(command)));
+}
+
+function filtered(command: Commander): Commander {
+  return command
+    .option("--run <ID>", "of this run")
+    .option("--agent <ID>", "of this agent")
+    .option("--kind <KIND...>", "of these kinds")
+    .option("--since <TIME>", "not before TIME")
+    .option("--until <TIME>", "not after TIME");
 }

@@ -1,10 +1,10 @@
+import type { VerifyReport } from "../audit/verify.js";
 import type {
   CatalogProblem,
   DaemonStatus,
   DoctorCheck,
   RoleExplanation,
   RoleReport,
-  VerifyReport,
 } from "../protocol/control-results.js";
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";

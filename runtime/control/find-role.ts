@@ -1,4 +1,5 @@
 import { suggest } from "../base/suggest.js";
+import { formatProblem } from "../catalog/file-problem.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { RoleReport } from "../protocol/control-results.js";
 import type { ControlDeps } from "./deps.js";
@@ -15,6 +16,6 @@ export function findRole({ roles }: Pick<ControlDeps, "roles">, name: string): R
     "find role",
     broken === undefined
       ? `no role ${JSON.stringify(name)}${near === undefined ? "" : `; did you mean ${near}?`}`
-      : `role ${JSON.stringify(name)} is disabled: ${broken.message} (${broken.file}${broken.line === null ? "" : `:${broken.line}`})`,
+      : `role ${JSON.stringify(name)} is disabled: ${formatProblem(broken)}`,
   );
 }

@@ -59,8 +59,12 @@ export type ResultReport = z.infer<typeof ResultReport>;
 /** A file of the catalog that was refused; it disabled itself and nothing else. */
 export const CatalogProblem = z.strictObject({
   file: z.string(),
-  line: z.int().nullable(),
+  line: z.int(),
+  column: z.int(),
+  /** `capabilities[2]`; empty for the file as a whole. */
+  field: z.string(),
   message: z.string(),
+  hint: z.string().nullable(),
 });
 export type CatalogProblem = z.infer<typeof CatalogProblem>;
 
@@ -80,12 +84,21 @@ export const RoleExplanation = z.strictObject({
 });
 export type RoleExplanation = z.infer<typeof RoleExplanation>;
 
+const ChainHead = z.strictObject({ seq: z.int(), hash: z.string() });
+
 export const VerifyReport = z.strictObject({
   ok: z.boolean(),
   events: z.int(),
-  head_seq: z.int(),
-  /** What was found, one sentence each; empty where `ok`. */
-  problems: z.array(z.string()),
+  /** Events whose content was erased on purpose; their place in the chain was verified. */
+  erased: z.int(),
+  /** What was found; `seq` is the event concerned, 0 where it is none. */
+  problems: z.array(z.strictObject({ seq: z.int(), problem: z.string() })),
+  /** The end of the chain; null for an empty journal. */
+  head: ChainHead.nullable(),
+  /** The newest head that the machine's key signed. */
+  signed_head: z
+    .strictObject({ ...ChainHead.shape, time: z.string(), signature: z.string() })
+    .nullable(),
 });
 export type VerifyReport = z.infer<typeof VerifyReport>;
 

@@ -64,6 +64,11 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
   };
 }
 
+/** What no policy can ever open to an agent, beside what `policy/ceiling.ts` knows: the same places under `--root`. */
+export function neverGrantable(at: Places): readonly string[] {
+  return [at.configDir, at.stateDir, at.runtimeDir, at.socketPath];
+}
+
 /**
  * The vendor catalog's folder: `AAOS_SHARE` where it is set; else `packaging/` beside the compiled program's folder, as in a
  * checkout; else the installed one. `programDir` is the folder of the running main.

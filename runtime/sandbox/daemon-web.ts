@@ -16,7 +16,7 @@ export function daemonWeb(options: WebOptions): WebPort {
       const address = webAddress(request.url);
       if (typeof address === "string") return portFailure("failed", `${request.url} ${address}`);
       checkProof(granted, address);
-      const dialer = await dialerFor(address.host, request.url.startsWith("https"), options);
+      const dialer = await dialerFor(address, request.url.startsWith("https"), options);
       if ("ok" in dialer) return dialer;
       try {
         return await webHop(dialer, request, signal);

@@ -10,7 +10,7 @@ import { portFailure } from "./port-failure.js";
 
 export interface WebOptions {
   /** Refuses an address that a granted host leads to: private, loopback and metadata addresses that were not named. */
-  readonly judgeAddress: (host: string, address: string) => Denial | undefined;
+  readonly judgeAddress: (host: string, port: number, address: string) => Denial | undefined;
   /** Addresses of a name; the system's resolver by default. */
   readonly lookup?: (host: string) => Promise<readonly string[]>;
   readonly proxy?: string;
@@ -24,7 +24,7 @@ export interface WebOptions {
  * that this machine cannot resolve is then left to it.
  */
 export async function dialerFor(
-  host: string,
+  { host, port }: { readonly host: string; readonly port: number },
   tls: boolean,
   options: WebOptions,
 ): Promise<Dispatcher | PortFailure> {
@@ -36,7 +36,7 @@ export async function dialerFor(
   const allowed: string[] = [];
   let denial: Denial | undefined;
   for (const address of addresses) {
-    const refused = options.judgeAddress(host, address);
+    const refused = options.judgeAddress(host, port, address);
     if (refused) denial ??= refused;
     else allowed.push(address);
   }

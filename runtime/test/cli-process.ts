@@ -52,17 +52,17 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Cli
       stderr += text;
     }),
     cwd: options.cwd ?? "/",
-    env: { root: options.root, share: options.share, noColor: options.noColor ?? false },
-    programDir: "/nowhere/dist",
-    version: "0.0.0-test",
-    now: () => Date.now(),
-    onInterrupt: (listener) => {
-      interrupts.add(listener);
-      return () => interrupts.delete(listener);
+    root: options.root,
+    share: options.share ?? "/nowhere/share",
+    noColor: options.noColor ?? false,
+    signals: {
+      on: (_signal, listener) => interrupts.add(listener),
+      off: (_signal, listener) => interrupts.delete(listener),
     },
+    runDaemon: () => Promise.resolve(0),
   };
   return {
-    exit: runCli(argv, io, { runDaemon: () => Promise.resolve(0) }),
+    exit: runCli(argv, io),
     stdout: () => stdout,
     stderr: () => stderr,
     interrupt: () => {

@@ -2,12 +2,13 @@ import { parseDuration } from "../../base/duration.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import { Orchestration } from "../../protocol/run.js";
-import { connectTo, type MethodInput } from "../client.js";
+import { type Client, connectTo, type MethodInput } from "../client.js";
 import type { Command } from "../command.js";
 import { followRun } from "../follow-run.js";
-import { parseParams } from "../parse-params.js";
+import { parseParams, type RawParams } from "../parse-params.js";
 import { jsonLine } from "../plain-text.js";
 import { readGoal } from "../read-goal.js";
+import { splitLists } from "../split-lists.js";
 
 export interface SubmitOptions {
   readonly file?: string;
@@ -27,18 +28,25 @@ export async function submit(
   words: readonly string[],
   options: SubmitOptions,
 ): Promise<ExitCode> {
-  const request = requestOf(await readGoal(command, words, options.file), options);
+  const goal = await readGoal(command, words, options.file);
+  const asked = requestOf(goal, options);
   const client = connectTo(command.places.socketPath);
+  const request = { ...asked, params: await typedParams(client, options.role, asked.params) };
   const { run_id: runId } = await client.call("run.submit", request);
   if (options.detach === true) {
     command.io.stdout.write(command.json ? `${jsonLine({ run_id: runId })}\n` : `${runId}\n`);
     return 0;
   }
-  const verbose = options.verbose === true;
-  return followRun(command, client, { runId, afterSeq: 0, verbose });
+  return followRun(command, client, {
+    runId,
+    as: options.verbose === true ? "events" : "picture",
+  });
 }
 
-function requestOf(goal: string, options: SubmitOptions): MethodInput<"run.submit"> {
+function requestOf(
+  goal: string,
+  options: SubmitOptions,
+): MethodInput<"run.submit"> & { readonly params: RawParams } {
   const { role, maxTokens, maxUsd, timeout } = options;
   const params = parseParams(options.param);
   if (role === undefined && Object.keys(params).length > 0) {
@@ -53,6 +61,16 @@ function requestOf(goal: string, options: SubmitOptions): MethodInput<"run.submi
     ...(maxUsd === undefined ? {} : { max_usd: positive("--max-usd", maxUsd, false) }),
     ...(timeout === undefined ? {} : { timeout_ms: durationOf(timeout) }),
   };
+}
+
+/** Which parameters are lists the role knows, and the daemon the role. */
+async function typedParams(
+  client: Client,
+  role: string | undefined,
+  params: RawParams,
+): Promise<RawParams> {
+  if (role === undefined || Object.keys(params).length === 0) return params;
+  return splitLists((await client.call("role.show", { name: role })).role, params);
 }
 
 function orchestrationOf({ role, orchestration }: SubmitOptions): Orchestration {

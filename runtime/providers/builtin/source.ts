@@ -15,10 +15,13 @@ export interface Source {
   /** A web address or an absolute path. */
   readonly link: string;
   readonly blocks: readonly Block[];
+  /** What our own notes say a longer text is about, most frequent first. */
+  readonly terms: readonly string[];
 }
 
 const HEADER_LINES = 6;
 const NOTES_PREFIX = "Notes: ";
+const TERMS_PREFIX = "> Frequent words: ";
 
 /**
  * Reads a text file or Markdown. A fetched page and our own notes begin with `# TITLE` and `Source: WHERE`; any other file is
@@ -37,11 +40,25 @@ export function readSource(path: string, text: string): Source {
     title: isNotes ? title.slice(NOTES_PREFIX.length) : title,
     link,
     blocks: blocks.filter((block, index) => !(index === 0 && block.text === title)),
+    terms: isNotes ? termsOf(lines) : [],
   };
 }
 
 export function notesTitle(title: string): string {
   return `${NOTES_PREFIX}${title}`;
+}
+
+export function termsLine(terms: readonly string[]): string {
+  return `${TERMS_PREFIX}${terms.join(", ")}`;
+}
+
+function termsOf(lines: readonly string[]): string[] {
+  const line = lines.find((candidate) => candidate.startsWith(TERMS_PREFIX)) ?? "";
+  return line
+    .slice(TERMS_PREFIX.length)
+    .split(", ")
+    .map(plainText)
+    .filter((term) => term !== "");
 }
 
 function blocksOf(lines: readonly string[]): Block[] {
@@ -56,7 +73,7 @@ function blocksOf(lines: readonly string[]): Block[] {
     const item = /^\s*(?:[-*+]|\d+[.)])\s+(.*)$/.exec(line);
     const breaks = heading !== null || item !== null || line.trim() === "" || isFurniture(line);
     if (!breaks) {
-      paragraph.push(line.trim());
+      paragraph.push(line.replace(/^[\s>]+/, "").trim());
       continue;
     }
     flush();
@@ -79,9 +96,11 @@ function withoutCode(lines: readonly string[]): string[] {
   });
 }
 
-/** Rules, table frames, and quotes, among them the notice that our own notes carry. */
+/** Rules, table frames, and what our own documents say of themselves. */
 function isFurniture(line: string): boolean {
-  return /^\s*(>|[-=*_]{3,}\s*$|\|?[\s:|-]+\|\s*$)/.test(line);
+  return /^(\s*([-=*_]{3,}\s*$|\|?[\s:|-]+\|\s*$)|> (Made by aaOS|Question: |Frequent words: )|\[\d+\]: <)/.test(
+    line,
+  );
 }
 
 function push(blocks: Block[], kind: Block["kind"], level: number, markdown: string): void {

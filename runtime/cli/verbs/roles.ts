@@ -1,0 +1,152 @@
+import { readdirSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { errorText } from "../../base/error-text.js";
+import { suggest } from "../../base/suggest.js";
+import { explainRole } from "../../catalog/explain-role.js";
+import { type FileProblem, formatProblem } from "../../catalog/file-problem.js";
+import { type LoadedRole, loadRoles, parseRole } from "../../catalog/roles.js";
+import { readPolicy } from "../../catalog/settings.js";
+import { AgentdError } from "../../protocol/agentd-error.js";
+import type { ExitCode } from "../../protocol/error-code.js";
+import { neverGrantable } from "../../protocol/places.js";
+import type { RoleParameter } from "../../protocol/role.js";
+import type { Command } from "../command.js";
+import { plural } from "../format.js";
+import { parseParams } from "../parse-params.js";
+import { plainLine, plainText } from "../plain-text.js";
+import { printJson, printLine, printTable } from "../print.js";
+import { readTextFile } from "../read-text-file.js";
+import { splitLists } from "../split-lists.js";
+
+/** The catalog as the files say it now, and what in it is broken. */
+export function rolesList(command: Command): ExitCode {
+  const { roles, problems } = catalogOf(command);
+  if (command.json) {
+    printJson(command, { roles: [...roles.values()], problems });
+    return 0;
+  }
+  const rows = [...roles.values()].map(({ role, origin }) => [
+    role.name,
+    origin,
+    role.scaffold === undefined ? role.model : `scaffold ${role.scaffold.kind}`,
+    Object.entries(role.parameters).map(parameterText).join(" "),
+    firstSentence(role.system_prompt),
+  ]);
+  if (rows.length === 0) printLine(command, "No roles.");
+  else printTable(command, ["ROLE", "FROM", "MODEL", "PARAMETERS", "WHAT IT DOES"], rows);
+  printProblems(command, problems);
+  return 0;
+}
+
+/** One role whole, as its file says it. */
+export function rolesShow(command: Command, name: string): ExitCode {
+  const found = roleOf(command, name);
+  if (command.json) {
+    printJson(command, found);
+    return 0;
+  }
+  printLine(command, command.style.dim(`# ${found.file}`));
+  printLine(command, plainText(readTextFile(found.file)).trimEnd());
+  return 0;
+}
+
+/** Checks one file, or every one of a folder, without a daemon. Each problem with its line; exit code 2 where there is one. */
+export function rolesValidate(command: Command, path: string): ExitCode {
+  const files = filesAt(resolve(command.io.cwd, path));
+  const problems = files.flatMap((file) => {
+    const parsed = parseRole(readTextFile(file), file);
+    return parsed.ok ? [] : parsed.problems;
+  });
+  if (command.json)
+    printJson(command, { ok: problems.length === 0, files: files.length, problems });
+  else if (problems.length === 0) {
+    printLine(command, `${command.style.good("✓ valid")}: ${plural(files.length, "file")}`);
+  } else {
+    for (const problem of problems) {
+      command.io.stderr.write(`agentd: ${plainLine(formatProblem(problem))}\n`);
+    }
+    command.io.stderr.write("Correct what is named, then validate again.\n");
+  }
+  return problems.length === 0 ? 0 : 2;
+}
+
+/** The tokens that an agent of the role would get, and what policy.yaml keeps back; without a daemon. */
+export function rolesExplain(
+  command: Command,
+  name: string,
+  { param }: { readonly param: readonly string[] },
+): ExitCode {
+  const { role, file } = roleOf(command, name);
+  const { places, style } = command;
+  const explained = explainRole(role, splitLists(role, parseParams(param)), {
+    policy: readPolicy(places.policyFile),
+    never: neverGrantable(places),
+    workspaceDir: places.workspaceDir,
+  });
+  if (command.json) {
+    printJson(command, explained);
+    return 0;
+  }
+  printLine(command, `${style.bold(role.name)} ${style.dim(`(${file})`)}`);
+  const { granted, withheld } = explained;
+  printLine(command, granted.length === 0 ? "would get no token" : "would get");
+  for (const grant of granted) printLine(command, `  ${style.good("✓")} ${plainLine(grant)}`);
+  if (withheld.length > 0) printLine(command, `${places.policyFile} keeps back`);
+  for (const { capability, reason } of withheld) {
+    printLine(command, `  ${style.bad("✗")} ${plainLine(capability)}: ${plainLine(reason)}`);
+  }
+  printLine(
+    command,
+    style.dim("Its run's own workspace is always readable and writable to a run."),
+  );
+  return 0;
+}
+
+function catalogOf({ places }: Command): ReturnType<typeof loadRoles> {
+  return loadRoles([
+    { dir: places.vendorRolesDir, origin: "vendor" },
+    { dir: places.operatorRolesDir, origin: "operator" },
+  ]);
+}
+
+function roleOf(command: Command, name: string): LoadedRole {
+  const { roles, problems } = catalogOf(command);
+  const found = roles.get(name);
+  if (found !== undefined) return found;
+  const broken = problems.find(({ file }) => file.endsWith(`/${name}.yaml`));
+  if (broken !== undefined) {
+    throw new AgentdError("invalid_file", "read role", formatProblem(broken));
+  }
+  const near = suggest(name, [...roles.keys()]);
+  const help = near === undefined ? "" : `; did you mean ${near}?`;
+  throw new AgentdError("unknown_role", "find role", `no role ${JSON.stringify(name)}${help}`);
+}
+
+function filesAt(path: string): readonly string[] {
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    const names = readdirSync(path).filter((name) => /^[^.].*\.ya?ml$/.test(name));
+    return names.sort().map((name) => join(path, name));
+  } catch (cause) {
+    throw new AgentdError("invalid_file", "validate", `cannot read ${path}: ${errorText(cause)}`, {
+      cause,
+      hint: "Name a role's YAML file, or a folder of them.",
+    });
+  }
+}
+
+function printProblems(command: Command, problems: readonly FileProblem[]): void {
+  for (const problem of problems) {
+    command.io.stderr.write(
+      `${command.style.bad("disabled")} ${plainLine(formatProblem(problem))}\n`,
+    );
+  }
+}
+
+function parameterText([name, { type, required }]: [string, RoleParameter]): string {
+  return `${name}${type === "string_list" ? "[]" : ""}${required ? "" : "?"}`;
+}
+
+function firstSentence(prompt: string): string {
+  return plainLine(prompt).split(/(?<=\.)\s/, 1)[0] ?? "";
+}
