@@ -45,7 +45,16 @@ export async function replanned(
   record: Recorder,
   signal: AbortSignal,
 ): Promise<Plan> {
-  return planned(run, record, signal, failed);
+  try {
+    return await planned(run, record, signal, failed);
+  } catch (thrown) {
+    const first = failed.failures[0];
+    const gaveUp = thrown instanceof AgentdError && thrown.code === "goal_not_understood";
+    if (!gaveUp || first === undefined) throw thrown;
+    // The planner knows no way around it: what the operator needs to hear is what failed.
+    const { code, message } = first.failure;
+    throw new AgentdError(code, "run step", `step ${first.step}: ${message}`, { cause: thrown });
+  }
 }
 
 async function planned(
