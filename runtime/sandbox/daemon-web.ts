@@ -33,7 +33,8 @@ export function daemonWeb(options: WebOptions): WebPort {
       const timeout = AbortSignal.timeout(request.timeout_ms);
       const both = AbortSignal.any([signal, timeout]);
       try {
-        const dialer = await dialerFor(address.host, request.url.startsWith("https"), options);
+        const tls = request.url.toLowerCase().startsWith("https:");
+        const dialer = await unlessAborted(dialerFor(address.host, tls, options), both);
         if ("ok" in dialer) return dialer;
         try {
           return await hop(dialer, request, both);
@@ -49,6 +50,21 @@ export function daemonWeb(options: WebOptions): WebPort {
       }
     },
   };
+}
+
+/** The result of work that knows no signal, such as a resolver's; rejects as soon as the signal aborts. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let giveUp = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(new Error("aborted", { cause: signal.reason }));
+    signal.addEventListener("abort", giveUp, { once: true });
+    if (signal.aborted) giveUp();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
 }
 
 /** A proof for one host must not reach another: that would be a defect of the tool, not of its input. */
