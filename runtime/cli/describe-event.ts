@@ -1,6 +1,6 @@
 import { knownEvent, type WireEvent } from "../protocol/control.js";
 import type { EventBody, EventBodyOf, EventKind } from "../protocol/event.js";
-import { formatTokens, formatUsage, plural } from "./format.js";
+import { formatUsage, plural } from "./format.js";
 import { jsonLine, plainLine } from "./plain-text.js";
 import type { Style } from "./style.js";
 
@@ -101,38 +101,47 @@ function describeState(to: EventBodyOf<"run_state_changed">["to"], reason?: stri
 export function describeEvent(event: WireEvent): EventLine | undefined {
   const body = knownEvent(event);
   if (body === undefined) return undefined;
-  const described = descriptionOf(body)?.(body);
+  const described = descriptionOf(body, OPERATOR)?.(body);
   if (described === undefined) return undefined;
   const [text, tone = "none"] = described;
   return { step: stepOf(event), text: plainLine(text), tone };
 }
 
-/** Any event of the journal in one line: in words where there are some, else as its fields. */
-export function describeAnyEvent(event: WireEvent): EventLine {
-  const { seq: _s, id: _i, time: _t, kind: _k, actor: _a, run_id: _r, ...fields } = event;
-  const line = describeEvent(event);
-  if (line !== undefined) return line;
-  const { step_id: _st, agent_id: _ag, parent: _p, ...rest } = fields;
-  const isUsage = event.kind === "usage_reported" && typeof event["input_tokens"] === "number";
-  return {
-    step: stepOf(event),
-    text: isUsage ? describeUsage(event) : jsonLine(rest),
-    tone: "dim",
-  };
+/** What the audit trail alone says in words; of everything else it shows the fields. */
+const JOURNAL: Descriptions = {
+  run_state_changed: ({ from, to, reason }) => [arrow(from, to, reason), "dim"],
+  step_state_changed: ({ from, to, reason }) => [arrow(from, to, reason), "dim"],
+  usage_reported: ({ model, ...usage }) => [`${model}: ${formatUsage(usage)}`, "dim"],
+};
+
+function arrow(from: string, to: string, reason: string | undefined): string {
+  return `${from} → ${to}${reason === undefined ? "" : `: ${reason}`}`;
 }
 
-function describeUsage(event: WireEvent): string {
+/** Any event of the journal in one line: in words where there are some, else as its fields. */
+export function describeAnyEvent(event: WireEvent): EventLine {
   const body = knownEvent(event);
-  if (body?.kind !== "usage_reported") return "";
-  const { input_tokens, output_tokens, model } = body;
-  return plainLine(
-    `${model}: ${formatTokens(input_tokens)} in, ${formatTokens(output_tokens)} out`,
-  );
+  const described = body === undefined ? undefined : descriptionOf(body, JOURNAL)?.(body);
+  if (described !== undefined) {
+    const [text, tone = "dim"] = described;
+    return { step: stepOf(event), text: plainLine(text), tone };
+  }
+  return describeEvent(event) ?? { step: stepOf(event), text: fieldsOf(event), tone: "dim" };
+}
+
+/** What is in an event beside its envelope. */
+function fieldsOf(event: WireEvent): string {
+  const { seq: _s, id: _i, time: _t, kind: _k, actor: _a, run_id: _r, ...rest } = event;
+  const { step_id: _st, agent_id: _ag, parent: _p, ...fields } = rest;
+  return jsonLine(fields);
 }
 
 /** The table's entry for this kind takes exactly this event, which the compiler cannot follow. */
-function descriptionOf(body: EventBody): ((event: EventBody) => Described) | undefined {
-  return OPERATOR[body.kind] as ((event: EventBody) => Described) | undefined;
+function descriptionOf(
+  body: EventBody,
+  table: Descriptions,
+): ((event: EventBody) => Described) | undefined {
+  return table[body.kind] as ((event: EventBody) => Described) | undefined;
 }
 
 function stepOf(event: WireEvent): string {
