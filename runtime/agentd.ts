@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { runCli } from "./cli/program.js";
 import { findShare } from "./protocol/places.js";
 
-// The main of the one program. It alone reads the environment and ends the process; the daemon's code is loaded only by `run`.
+// The main of the one program. It alone reads the environment; the daemon's code is loaded only by `run`.
 const { env } = process;
 const programDir = dirname(fileURLToPath(import.meta.url));
 
@@ -13,11 +13,11 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
+  signals: process,
+  cwd: process.cwd(),
   root: env["AAOS_ROOT"],
   share: findShare(env["AAOS_SHARE"], programDir, existsSync),
   noColor: env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "",
-  cwd: process.cwd(),
-  signals: process,
   runDaemon: async (places) => {
     const { runDaemon } = await import("./daemon.js");
     return runDaemon({

@@ -16,7 +16,8 @@ export interface CredentialSources {
 export function readCredential(name: string, sources: CredentialSources): string | undefined {
   if (!Name.safeParse(name).success) return undefined;
   const { credentialsDirectory, credentialsDir, keys } = sources;
-  const folders = credentialsDirectory === undefined ? [credentialsDir] : [credentialsDirectory, credentialsDir];
+  const folders =
+    credentialsDirectory === undefined ? [credentialsDir] : [credentialsDirectory, credentialsDir];
   for (const folder of folders) {
     const secret = readSecret(join(folder, name));
     if (secret !== undefined) return secret;

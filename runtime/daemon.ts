@@ -4,20 +4,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pino from "pino";
 import { openJournal } from "./audit/journal.js";
 import { makeRedactor } from "./audit/redact.js";
-import { verifyJournal } from "./audit/verify.js";
+import { verifyOffLoop } from "./audit/verify-off-loop.js";
 import type { Entropy } from "./base/ulid.js";
+import { explainRole } from "./catalog/explain-role.js";
 import { loadRoles } from "./catalog/roles.js";
 import { readPolicy, readProviders, readSettings } from "./catalog/settings.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
 import { type CredentialSources, readCredential } from "./credentials.js";
 import { diagnose } from "./doctor.js";
-import { explainRole } from "./explain-role.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import type { Places } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
-import { openEngine } from "./runs/open-engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
+import { openEngine } from "./runs/open-engine.js";
 import { openPorts } from "./sandbox/open-ports.js";
 import { openReader } from "./store/open-reader.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
@@ -85,7 +85,7 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
         home: workspace,
         tmp: workspace,
         path: options.path,
-        judge: judgeAddress,
+        judgeAddress: (host, port, address) => judgeAddress({ host, port, address }),
         ca_files: settings.ca_files,
         ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }),
       }),
@@ -106,7 +106,8 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
       reader,
       subscribe: journal.subscribe,
       roles: () => ({ roles: catalog.roles, problems: catalog.problems }),
-      explainRole: (role, params) => explainRole(role, params, policy, never, places.workspaceDir),
+      explainRole: ({ role }, params) =>
+        explainRole(role, params, { policy, never, workspaceDir: places.workspaceDir }),
       toolSpecs: BUILTIN_TOOLS.map(toolSpec),
       status: () => ({
         version: VERSION,
@@ -117,12 +118,19 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
         agents_active: reader.agents({ all: false }).length,
         confinement: [],
       }),
-      doctor: async () => diagnose({ places, models, catalog, providersFile, credential }),
-      verify: async () => verifyJournal(places.databaseFile),
+      doctor: async () =>
+        diagnose({ places, models, catalog, providersFile, credential, path: options.path }),
+      verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
     }),
   });
   await journal.append([
-    { kind: "daemon_started", actor: "daemon", version: VERSION, pid: process.pid, confinement: [] },
+    {
+      kind: "daemon_started",
+      actor: "daemon",
+      version: VERSION,
+      pid: process.pid,
+      confinement: [],
+    },
     ...catalog.problems.map(({ file, line, message }) => ({
       kind: "catalog_entry_disabled" as const,
       actor: "daemon",

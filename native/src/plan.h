@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "path.h"
+
 namespace aaos {
 
 inline constexpr std::size_t kMaxPlanBytes = 160 * 1024;
@@ -127,7 +129,7 @@ struct Listener {
 // Layers that a test build can leave out, to see which of the others still catch an attempt. The shipped launcher is compiled
 // without AAOS_ABLATION and does not know the verb `omit`.
 inline constexpr std::string_view kLayers[] = {"root",    "landlock", "seccomp", "net",
-                                               "rlimits", "noexec",   "protect", "pid"};
+                                               "rlimits", "noexec",   "protect", "caps"};
 enum Layer : std::uint32_t {
   kOmitRoot = 1u << 0,
   kOmitLandlock = 1u << 1,
@@ -136,7 +138,7 @@ enum Layer : std::uint32_t {
   kOmitRlimits = 1u << 4,
   kOmitNoexec = 1u << 5,
   kOmitProtect = 1u << 6,
-  kOmitPid = 1u << 7,
+  kOmitCaps = 1u << 7,
 };
 
 struct Plan {
@@ -161,6 +163,7 @@ struct Plan {
   std::string cwd;
   std::uint32_t umask = 077;
   std::uint32_t omit = 0;  // always 0 in the shipped launcher
+  std::string pause_at;    // the name of a step; always empty in the shipped launcher
 };
 
 // Where and why a plan was refused; `line` counts from 1, and is 0 for what the plan as a whole lacks.
@@ -178,8 +181,5 @@ std::string write_plan(const Plan& plan);
 // `%XX` decoding and encoding of one field.
 bool decode_field(std::string_view field, std::string& out);
 std::string encode_field(std::string_view bytes);
-
-// Absolute and normalised, below "/": what PlanPath of confinement.ts allows.
-bool is_plan_path(std::string_view path);
 
 }  // namespace aaos

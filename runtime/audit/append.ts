@@ -66,7 +66,7 @@ export function appender(db: Database, path: string): Appender {
 }
 
 /** Where the chain stands in the database. */
-export function chainHead(db: Database): () => ChainHead {
+function chainHead(db: Database): () => ChainHead {
   const last = db.prepare<[], ChainHead>("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1");
   return () => last.get() ?? GENESIS;
 }

@@ -20,7 +20,7 @@ const SHAPES: readonly RegExp[] = [
   /\bnpm_[A-Za-z0-9]{36}/g,
   /\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}/g,
   // user:password@ of a URL.
-  /(?<keep>\b[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/?#@"'\\]{0,100}:)[^\s/?#@"'\\]{1,200}(?=@)/gi,
+  /(?<keep>:\/\/[^\s:/?#@"'\\]{0,100}:)[^\s/?#@"'\\]{1,200}(?=@)/g,
   // password=…, "api_key": "…", also inside escaped JSON.
   /(?<keep>(?:password|passwd|passphrase|secret|api[_-]?key|access[_-]?token|auth[_-]?token|client[_-]?secret)\\?["']?\s{0,3}[=:]\s{0,3}\\?["']?)[^\s"'\\,;&(){}<>[\]]{4,}/gi,
 ];

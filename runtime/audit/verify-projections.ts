@@ -50,8 +50,8 @@ export function projectionCheck(
     },
     compare: () => {
       for (const [table, sql] of Object.entries(TABLES)) {
-        const stored = texts(db.prepare<[], Row>(sql).iterate(), unreplayable);
-        const replayed = texts(scratch.prepare<[], Row>(sql).iterate(), unreplayable);
+        const stored = comparable(db.prepare<[], Row>(sql).iterate(), unreplayable);
+        const replayed = comparable(scratch.prepare<[], Row>(sql).iterate(), unreplayable);
         const difference = firstDifference(stored, replayed);
         if (difference !== undefined)
           report(0, `table ${table} is not what the events say: ${difference}`);
@@ -63,16 +63,17 @@ export function projectionCheck(
   };
 }
 
-/** The first row, in the order of the keys, that one side has and the other has not, or has otherwise. */
-function firstDifference(
-  stored: Generator<string>,
-  replayed: Generator<string>,
-): string | undefined {
+/** What differs in the first row, in the order of the keys, that the two sides do not have alike. */
+function firstDifference(stored: Generator<Row>, replayed: Generator<Row>): string | undefined {
   try {
     for (;;) {
       const [a, b] = [stored.next(), replayed.next()];
       if (a.done === true && b.done === true) return undefined;
-      if (a.value !== b.value) return `stored ${shown(a)}, replayed ${shown(b)}`;
+      if (a.done === true) return `a row is missing: ${shown(b.value)}`;
+      if (b.done === true) return `a row is too many: ${shown(a.value)}`;
+      const column = Object.keys(a.value).find((key) => a.value[key] !== b.value[key]);
+      if (column !== undefined)
+        return `${column} is ${shown(a.value[column])}, replayed ${shown(b.value[column])}, in ${shown(a.value)}`;
     }
   } finally {
     stored.return(undefined);
@@ -80,12 +81,12 @@ function firstDifference(
   }
 }
 
-function* texts(rows: Iterable<Row>, leftOut: ReadonlySet<string | null>): Generator<string> {
+function* comparable(rows: Iterable<Row>, leftOut: ReadonlySet<string | null>): Generator<Row> {
   for (const row of rows) {
-    if (!leftOut.has(row["of_run"] as string | null)) yield JSON.stringify(row);
+    if (!leftOut.has(row["of_run"] as string | null)) yield row;
   }
 }
 
-function shown(result: IteratorResult<string, unknown>): string {
-  return result.done === true ? "no row" : oneLine(result.value, 300);
+function shown(value: unknown): string {
+  return oneLine(JSON.stringify(value), 200);
 }

@@ -14,7 +14,7 @@ const MAX_PROBLEMS = 100;
 /** A journal that covers more time than this without any signed head has lost them: the writer signs each second. */
 const UNSIGNED_MS = 60_000;
 
-export interface VerifyProblem {
+interface VerifyProblem {
   /** The event concerned; 0 where it is none. */
   readonly seq: number;
   readonly problem: string;

@@ -85,6 +85,9 @@ export class WriterLink {
         resolve();
       });
       worker.once("error", reject);
+      worker.once("exit", () => {
+        reject(closedError("the journal's thread ended before it was open"));
+      });
     });
   }
 

@@ -1,10 +1,12 @@
 import {
+  CST,
   type Document,
   isAlias,
   isMap,
   isNode,
   isPair,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   parseDocument,
@@ -15,6 +17,7 @@ import type { FieldPath, FileProblem } from "./file-problem.js";
 export const MAX_FILE_BYTES = 1_048_576;
 /** More alias expansions than this are an attack, not a file. */
 const MAX_ALIASES = 100;
+const MAX_DEPTH = 100;
 
 export interface Position {
   readonly line: number;
@@ -41,11 +44,12 @@ export function readYaml(text: string, file: string): ReadYaml {
     problems: [{ file, ...START, field: "", message, hint: null }],
   });
   if (Buffer.byteLength(text) > MAX_FILE_BYTES) return fail("is larger than 1 MiB");
+  if (isTooDeep(text)) return fail("is nested too deeply");
   try {
     const lines = new LineCounter();
     const tree = parseDocument(text, {
       lineCounter: lines,
-      logLevel: "silent",
+      logLevel: "error",
       prettyErrors: false,
     });
     const faults = [...tree.errors, ...tree.warnings];
@@ -76,6 +80,28 @@ const YAML_HINTS: Readonly<Record<string, string>> = {
   MISSING_CHAR: "close the quote or bracket",
   TAG_RESOLVE_FAILED: "tags are not used here; remove it",
 };
+
+const LINE_NESTING: ReadonlySet<string> = new Set(["seq-item-ind", "explicit-key-ind"]);
+const BRACKETS: Readonly<Record<string, number>> = {
+  "flow-seq-start": 1,
+  "flow-map-start": 1,
+  "flow-seq-end": -1,
+  "flow-map-end": -1,
+};
+
+/** The parser recurses, so nesting is bounded before it: brackets that are open, and list items begun on one line. */
+function isTooDeep(text: string): boolean {
+  let open = 0;
+  let onLine = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    const type = CST.tokenType(lexeme) ?? "";
+    if (type === "newline") onLine = 0;
+    else if (LINE_NESTING.has(type)) onLine++;
+    else open += BRACKETS[type] ?? 0;
+    if (open > MAX_DEPTH || onLine > MAX_DEPTH) return true;
+  }
+  return false;
+}
 
 function locate(tree: Document.Parsed, lines: LineCounter, data: unknown): YamlDocument {
   const at = (path: FieldPath): Position => {

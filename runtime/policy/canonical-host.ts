@@ -33,13 +33,13 @@ export type HostEntry =
 export function parseHostEntry(text: string): HostEntry {
   if (text === "") return { ok: false, problem: "an empty host" };
   if (text.includes("://")) return parseUrlEntry(text);
-  const match = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(text);
-  const port = match?.[2] === undefined ? null : parsePort(match[2]);
-  if (match === null) {
+  if (/^[^[].*:.*:/.test(text) || text.startsWith("::")) {
     return { ok: false, problem: `'${text}': write an IPv6 address in brackets: [${text}]` };
   }
+  const match = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(text);
+  const port = match?.[2] === undefined ? null : parsePort(match[2]);
   if (port === undefined) return { ok: false, problem: `'${text}': a port is 1 to 65535` };
-  const host = canonicalPattern(match[1] ?? "");
+  const host = canonicalPattern(match?.[1] ?? "");
   if (host === undefined) return { ok: false, problem: hostProblem(text) };
   return { ok: true, pattern: { host, port } };
 }

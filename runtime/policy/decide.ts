@@ -119,7 +119,7 @@ function prove<K extends AccessKind>(access: Access): Granted<K> {
   return Object.freeze(copy) as unknown as Granted<K>;
 }
 
-/** The access in the form that is compared; undefined where a path is not resolved or a host is none. */
+/** The access in the form that is compared; undefined where a path is not resolved, a directory holds a star, a host is none. */
 function canonicalAccess(access: Access): Access | undefined {
   switch (access.kind) {
     case "file_read":
@@ -127,7 +127,7 @@ function canonicalAccess(access: Access): Access | undefined {
       return splitPath(access.path) === undefined ? undefined : access;
     case "cargo_run":
     case "git_commit":
-      return splitPath(access.dir) === undefined ? undefined : access;
+      return splitPath(access.dir) === undefined || /[*\\]/.test(access.dir) ? undefined : access;
     case "network": {
       const host = canonicalHost(access.host);
       return host === undefined ? undefined : { ...access, host };
@@ -144,7 +144,8 @@ function canonicalAccess(access: Access): Access | undefined {
 
 function malformed(access: Access): Denial {
   const subject = access.kind === "network" ? "the host" : "the path";
-  const form = access.kind === "network" ? "a host name or address" : "absolute and resolved";
+  const form =
+    access.kind === "network" ? "a host name or address" : "absolute, resolved and plain";
   return { layer: "token", message: `${access.kind}: ${subject} is not ${form}` };
 }
 

@@ -132,7 +132,7 @@ describe("a glob matches", () => {
     expect(matchGlob(`${"/**/a".repeat(600)}/b`, `${"/a".repeat(1_500)}`)).toBe(false);
     expect(covers(`${"/**/a".repeat(600)}/b`, `${"/*/a".repeat(1_000)}`)).toBe(false);
     expect(overlaps(`${"/**/a*".repeat(500)}/b`, `${"/**/*a".repeat(500)}/c`)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });
 

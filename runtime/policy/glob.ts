@@ -105,7 +105,7 @@ function matchSegment(pattern: SegmentPattern, text: string): boolean {
   let from = head.length;
   for (const piece of pattern.slice(1, -1)) {
     const at = text.indexOf(piece, from);
-    if (at < 0 || at + piece.length > end) return false;
+    if (at < 0) return false;
     from = at + piece.length;
   }
   return from <= end;

@@ -86,7 +86,8 @@ export function parseNetworkRule(
   | { readonly ok: false; readonly problem: string } {
   const trimmed = text.trim();
   if (/^[0-9a-f:.]+\/\d{1,3}$/i.test(trimmed)) {
-    return ipaddr.isValidCIDR(trimmed)
+    const isWhole = trimmed.includes(":") || /^\d+\.\d+\.\d+\.\d+\//.test(trimmed);
+    return isWhole && ipaddr.isValidCIDR(trimmed)
       ? { ok: true, rule: { kind: "range", range: trimmed } }
       : { ok: false, problem: `'${trimmed}' is no address range` };
   }

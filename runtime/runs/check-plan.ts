@@ -1,5 +1,7 @@
 import { suggest } from "../base/suggest.js";
-import { declaredOutputs, type LoadedRole, resolveParams } from "../catalog/roles.js";
+import { declaredOutputs } from "../catalog/role-checks.js";
+import { resolveParams } from "../catalog/role-params.js";
+import type { LoadedRole } from "../catalog/roles.js";
 import type { Plan, PlanStep } from "../protocol/plan.js";
 import { stepsOnCycle } from "./dag.js";
 

@@ -21,7 +21,9 @@ const ids = (steps: readonly { id: string }[]): string[] => steps.map((step) => 
 describe("readySteps", () => {
   it("starts a step when its own dependencies have succeeded, whatever its siblings do", () => {
     const uneven = plan({ a: [], b: [], c: ["a"], d: ["b", "c"] });
-    expect(ids(readySteps(uneven, states({ a: "succeeded", b: "running", c: "waiting", d: "waiting" })))).toEqual(["c"]);
+    expect(
+      ids(readySteps(uneven, states({ a: "succeeded", b: "running", c: "waiting", d: "waiting" }))),
+    ).toEqual(["c"]);
   });
 
   it("never starts a step again", () => {
@@ -32,7 +34,9 @@ describe("readySteps", () => {
 describe("blockedSteps", () => {
   it("skips what depends on a failure at any distance, and nothing else", () => {
     const chain = plan({ a: [], b: ["a"], c: ["b"], d: [] });
-    expect(ids(blockedSteps(chain, states({ a: "failed", b: "waiting", c: "waiting", d: "waiting" })))).toEqual(["b", "c"]);
+    expect(
+      ids(blockedSteps(chain, states({ a: "failed", b: "waiting", c: "waiting", d: "waiting" }))),
+    ).toEqual(["b", "c"]);
   });
 });
 
@@ -44,13 +48,18 @@ describe("stepsOnCycle", () => {
 
 describe("inDependencyOrder", () => {
   it("puts every step after all it depends on, for any DAG", () => {
-    const dag = fc.array(fc.array(fc.nat(20), { maxLength: 4 }), { minLength: 1, maxLength: 20 }).map((rows) =>
-      plan(
-        Object.fromEntries(
-          rows.map((targets, i) => [`s${i}`, [...new Set(targets.filter((t) => t < i).map((t) => `s${t}`))]]),
+    const dag = fc
+      .array(fc.array(fc.nat(20), { maxLength: 4 }), { minLength: 1, maxLength: 20 })
+      .map((rows) =>
+        plan(
+          Object.fromEntries(
+            rows.map((targets, i) => [
+              `s${i}`,
+              [...new Set(targets.filter((t) => t < i).map((t) => `s${t}`))],
+            ]),
+          ),
         ),
-      ),
-    );
+      );
     fc.assert(
       fc.property(dag, (steps) => {
         const seen = new Set<string>();

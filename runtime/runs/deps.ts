@@ -34,7 +34,11 @@ export interface EngineDeps {
     readonly workspace: string;
     readonly tokens: readonly Token[];
     /** Refuses an address that a granted host resolved to; asked before each connection. */
-    readonly judgeAddress: (to: { host: string; port: number; address: string }) => Denial | undefined;
+    readonly judgeAddress: (to: {
+      host: string;
+      port: number;
+      address: string;
+    }) => Denial | undefined;
   }) => Promise<AgentPorts>;
   readonly entropy: Entropy;
   readonly log: (

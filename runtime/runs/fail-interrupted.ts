@@ -11,7 +11,9 @@ const REASON = "the daemon ended while this was under way";
 export async function failInterrupted(journal: Journal, reader: StoreReader): Promise<void> {
   for (const agent of reader.agents({ all: false })) {
     const agent_id = AgentId.parse(agent.agent_id);
-    await journal.append([{ kind: "agent_stopped", agent_id, actor: "daemon", reason: "error", message: REASON }]);
+    await journal.append([
+      { kind: "agent_stopped", agent_id, actor: "daemon", reason: "error", message: REASON },
+    ]);
   }
   for (const summary of reader.runs({ all: false })) {
     const run_id = RunId.parse(summary.run_id);
@@ -26,10 +28,31 @@ function stepEnded(run_id: RunId, id: string, from: StepState): NewEvent[] {
   const to = transitionStep(from, move);
   if (to === undefined) return [];
   const step_id = StepId.parse(id);
-  return [{ kind: "step_state_changed", run_id, step_id, actor: "daemon", subtask_id: id, move, from, to, reason: REASON }];
+  return [
+    {
+      kind: "step_state_changed",
+      run_id,
+      step_id,
+      actor: "daemon",
+      subtask_id: id,
+      move,
+      from,
+      to,
+      reason: REASON,
+    },
+  ];
 }
 
 function runFailed(run_id: RunId, from: RunState): NewEvent {
   const to = transitionRun(from, "fail") ?? "failed";
-  return { kind: "run_state_changed", run_id, actor: "daemon", move: "fail", from, to, reason: REASON, error: "run_failed" };
+  return {
+    kind: "run_state_changed",
+    run_id,
+    actor: "daemon",
+    move: "fail",
+    from,
+    to,
+    reason: REASON,
+    error: "run_failed",
+  };
 }

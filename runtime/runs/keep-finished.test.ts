@@ -3,7 +3,14 @@ import type { StepId } from "../protocol/ids.js";
 import { Plan } from "../protocol/plan.js";
 import { keepFinished } from "./keep-finished.js";
 
-function plan(...steps: readonly { id: string; role?: string; params?: Record<string, string>; depends_on?: string[] }[]): Plan {
+function plan(
+  ...steps: readonly {
+    id: string;
+    role?: string;
+    params?: Record<string, string>;
+    depends_on?: string[];
+  }[]
+): Plan {
   return Plan.parse({ steps: steps.map((step) => ({ role: "r", ...step })), final_output: "/x" });
 }
 const done = (...ids: string[]): ReadonlySet<StepId> => new Set(ids as StepId[]);

@@ -3,7 +3,9 @@ import { expandRun } from "./placeholders.js";
 
 describe("expandRun", () => {
   it("replaces {run} in strings, lists and objects, and leaves other braces alone", () => {
-    expect(expandRun({ a: "{run}/x.md", b: ["{run}/y", 1, null], c: { d: "{param}" } }, "/w")).toEqual({
+    expect(
+      expandRun({ a: "{run}/x.md", b: ["{run}/y", 1, null], c: { d: "{param}" } }, "/w"),
+    ).toEqual({
       a: "/w/x.md",
       b: ["/w/y", 1, null],
       c: { d: "{param}" },

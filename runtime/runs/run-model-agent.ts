@@ -1,4 +1,5 @@
-import { type AgentOutcome, runAgent } from "../agent/loop.js";
+import type { AgentOutcome } from "../agent/agent-input.js";
+import { runAgent } from "../agent/loop.js";
 import { oneLine } from "../base/text.js";
 import { decideTool } from "../policy/decide.js";
 import { renderTemplate } from "../policy/expand.js";
@@ -28,7 +29,11 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
   const tools = callableTools(work, deps);
   await agent.record(
     { kind: "agent_execution_started", message_preview: oneLine(message, 100) },
-    ...messages.map((entry, index) => ({ kind: "message_appended" as const, index, message: entry })),
+    ...messages.map((entry, index) => ({
+      kind: "message_appended" as const,
+      index,
+      message: entry,
+    })),
   );
   const outcome = await runAgent(
     {

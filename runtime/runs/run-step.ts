@@ -1,4 +1,5 @@
-import { declaredOutputs, resolveParams } from "../catalog/roles.js";
+import { declaredOutputs } from "../catalog/role-checks.js";
+import { resolveParams } from "../catalog/role-params.js";
 import { expandGrants } from "../policy/expand.js";
 import type { PlanStep } from "../protocol/plan.js";
 import type { Role } from "../protocol/role.js";

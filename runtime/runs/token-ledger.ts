@@ -58,7 +58,9 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
     },
     heldBy: (agent) => byAgent.get(agent) ?? [],
     charge: (ids) => {
-      const limited = ids.flatMap((id) => tokens.get(id) ?? []).filter(({ token }) => isLimited(token));
+      const limited = ids
+        .flatMap((id) => tokens.get(id) ?? [])
+        .filter(({ token }) => isLimited(token));
       // The uses of a token without limits need no count: it would only grow.
       for (const held of limited) held.uses.push(entropy.now());
       return limited.map((held) => held.token);

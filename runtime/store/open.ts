@@ -26,7 +26,8 @@ const WAL_LIMIT_BYTES = 64 * 1_048_576;
 export function openDatabase(path: string, options: { readonly readonly: boolean }): Database {
   const op = "open database";
   try {
-    if (!options.readonly) ensureFile(path);
+    if (options.readonly) requireFile(path);
+    else ensureFile(path);
     const db = new Sqlite(path, {
       readonly: options.readonly,
       fileMustExist: true,
@@ -44,12 +45,20 @@ export function openDatabase(path: string, options: { readonly readonly: boolean
   }
 }
 
+function requireFile(path: string): void {
+  if (existsSync(path)) return;
+  throw new AgentdError("unavailable", "open database", `there is no database at ${path}`, {
+    hint: "The daemon makes it when it starts: `systemctl start agentd`.",
+  });
+}
+
 /** Never opens a file that exists: closing it would drop the locks that SQLite holds on it in this process (fcntl(2)). */
 function ensureFile(path: string): void {
   const dir = dirname(path);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   if (existsSync(path)) {
-    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+    const found = statSync(path);
+    if (found.isFile() && (found.mode & 0o077) !== 0) chmodSync(path, 0o600);
     return;
   }
   closeSync(openSync(path, "wx", 0o600));

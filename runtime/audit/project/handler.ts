@@ -4,7 +4,9 @@ import type { EventBodyOf, EventEnvelope, EventKind } from "../../protocol/event
 /** A stored event of one kind. */
 export type EventOf<K extends EventKind> = Omit<EventEnvelope, "kind"> & EventBodyOf<K>;
 
-/** What events of these kinds change in the tables. A handler throws `AgentdError` for a change that is illegal. */
+/**
+ * What events of these kinds change in the tables: of the event and the tables alone, JSON columns in canonical form, so that a replay
+ * makes the same rows. A handler throws `AgentdError` for a change that is illegal. */
 export type Handlers<K extends EventKind> = {
   readonly [P in K]: (event: EventOf<P>) => void;
 };

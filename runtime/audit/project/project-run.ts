@@ -1,5 +1,6 @@
 import { isRunEnded, type RunState, transitionRun } from "../../protocol/run.js";
 import type { Database } from "../../store/open.js";
+import { canonicalJson } from "../chain.js";
 import { type EventOf, type Handlers, illegal, needed, unknownId } from "./handler.js";
 
 /** The table `runs`: a run is submitted, moves from state to state, and has a result. */
@@ -27,7 +28,7 @@ export function runHandlers(
       const runId = needed(event.run_id, "run_id", event.kind);
       if (exists.get(runId) !== undefined) throw illegal(`run ${runId} was submitted before`);
       const { goal, owner_uid } = event;
-      const request = JSON.stringify(requestOf(event));
+      const request = canonicalJson(requestOf(event));
       insert.run(runId, event.seq, owner_uid, event.time, goal, request);
     },
     run_state_changed: (event) => {
@@ -44,7 +45,7 @@ export function runHandlers(
     },
     run_result: (event) => {
       const runId = needed(event.run_id, "run_id", event.kind);
-      const documents = JSON.stringify(event.documents);
+      const documents = canonicalJson(event.documents);
       result.run(event.final_output, event.final_text, documents, runId);
     },
     orchestration_selected: (event) => {

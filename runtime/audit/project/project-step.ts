@@ -1,5 +1,6 @@
 import { type StepState, transitionStep } from "../../protocol/step.js";
 import type { Database } from "../../store/open.js";
+import { canonicalJson } from "../chain.js";
 import { type Handlers, illegal, needed, unknownId } from "./handler.js";
 
 type StepKinds =
@@ -114,7 +115,7 @@ function planProjection(db: Database): Handlers<"plan_produced">["plan_produced"
   );
   return (event) => {
     const runId = needed(event.run_id, "run_id", event.kind);
-    setPlan.run(JSON.stringify(event.plan), event.replans_used, runId);
+    setPlan.run(canonicalJson(event.plan), event.replans_used, runId);
     clear.run(runId);
     for (const [position, step] of event.plan.steps.entries())
       upsert.run(runId, step.id, position, step.role, JSON.stringify(step.depends_on));

@@ -1,4 +1,5 @@
 import type { Database } from "../../store/open.js";
+import { canonicalJson } from "../chain.js";
 import { type Handlers, illegal, unknownId } from "./handler.js";
 
 /** The table `tokens`: granted, counted, revoked. A token cut from another is counted against it and revoked with it. */
@@ -34,9 +35,9 @@ export function tokenHandlers(
         token.id,
         token.agent_id,
         token.parent_id,
-        JSON.stringify(token.capability),
+        canonicalJson(token.capability),
         token.max_invocations,
-        token.rate_limit === null ? null : JSON.stringify(token.rate_limit),
+        token.rate_limit === null ? null : canonicalJson(token.rate_limit),
         token.issued_at,
         token.expires_at,
       );

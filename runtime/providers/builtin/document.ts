@@ -1,7 +1,7 @@
 import { escapeMarkdown, linkTarget } from "./markdown.js";
 import type { Operation } from "./operation.js";
 import { keySentences, likeness, type Sentence, sentencesOf } from "./rank.js";
-import { notesTitle, type Source } from "./source.js";
+import { notesTitle, type Source, termsLine } from "./source.js";
 import { compareTerms, keyTerms } from "./terms.js";
 
 const NOTICE =
@@ -31,6 +31,7 @@ export function writeDocument(request: DocumentRequest): string {
   });
   if (operation === "compare") parts.push(...comparison(sources));
   parts.push("## Sources", sources.map(sourceLine).join("\n"));
+  parts.push(sources.flatMap(definition).join("\n"));
   return `${parts.join("\n\n")}\n`;
 }
 
@@ -50,9 +51,9 @@ export function writeNotes(
     const sentences = keySentences(sentencesOf(source), topic, SENTENCES_ALONE);
     if (sources.length > 1) parts.push(`## ${escapeMarkdown(source.title)}`);
     parts.push(bullets(sentences.map((sentence) => escapeMarkdown(sentence.text))));
-    const terms = keyTerms(source, TERMS_SHOWN).map((term) => escapeMarkdown(term.shown));
-    parts.push(`> Frequent words: ${terms.join(", ")}`);
   }
+  const terms = sources.flatMap((source) => keyTerms(source, TERMS_SEEN));
+  parts.push(termsLine(terms.map((term) => escapeMarkdown(term.shown))));
   return `${parts.join("\n\n")}\n`;
 }
 
@@ -109,7 +110,7 @@ function comparison(sources: readonly Source[]): string[] {
     shared.length > 0 ? bullets(shared) : "No frequent word is shared.",
   ];
   const pairs = nearest(sources);
-  if (pairs.length > 0) parts.push("Sentences that say something alike:", pairs.join("\n\n"));
+  if (pairs.length > 0) parts.push("Sentences that say something alike:", pairs.join("\n"));
   sources.forEach((source, index) => {
     const words = (only[index] ?? [])
       .slice(0, TERMS_SHOWN)
@@ -139,25 +140,30 @@ function nearest(sources: readonly Source[]): string[] {
     .filter((pair) => pair.score > 0.3)
     .sort((x, y) => y.score - x.score || x.i - y.i || x.j - y.j)
     .slice(0, 3)
-    .map(({ a, b, i, j }) =>
-      bullets([
-        `${escapeMarkdown(a.text)} ${cite(sources, i)}`,
-        `${escapeMarkdown(b.text)} ${cite(sources, j)}`,
-      ]),
+    .map(
+      ({ a, b, i, j }) =>
+        `- ${escapeMarkdown(a.text)} ${cite(sources, i)}\n  - ${escapeMarkdown(b.text)} ${cite(sources, j)}`,
     );
 }
 
-/** `[n]` with a link to the source. */
+/** `[n]`, which the definitions at the end make a link. Foreign text cannot hold one: its brackets are escaped. */
 function cite(sources: readonly Source[], index: number): string {
   const target = linkTarget(sources[index]?.link ?? "");
-  return target === undefined ? `\\[${index + 1}\\]` : `[\\[${index + 1}\\]](${target})`;
+  return target === undefined ? `(${index + 1})` : `[${index + 1}]`;
 }
 
 function sourceLine(source: Source, index: number): string {
   const target = linkTarget(source.link);
-  const title = escapeMarkdown(source.title);
-  const where = escapeMarkdown(source.link);
-  return `${index + 1}. ${target === undefined ? title : `[${title}](${target})`}, ${where}`;
+  const title = `${index + 1}. ${escapeMarkdown(source.title)}`;
+  if (target === undefined) return title;
+  return target.startsWith("</")
+    ? `${title}, \`${target.slice(1, -1).replaceAll("`", "%60")}\``
+    : `${title}, ${target}`;
+}
+
+function definition(source: Source, index: number): string[] {
+  const target = linkTarget(source.link);
+  return target === undefined ? [] : [`[${index + 1}]: ${target}`];
 }
 
 function bullets(lines: readonly string[]): string {

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { plainText } from "./markdown.js";
 
 /** A piece of a text as its Markdown shows it, in plain words. */
-export interface Block {
+interface Block {
   readonly kind: "heading" | "paragraph" | "item";
   /** Of a heading, 1 to 6; 0 for the others. */
   readonly level: number;
@@ -15,17 +15,23 @@ export interface Source {
   /** A web address or an absolute path. */
   readonly link: string;
   readonly blocks: readonly Block[];
+  /** What our own notes say a longer text is about, most frequent first. */
+  readonly terms: readonly string[];
 }
 
 const HEADER_LINES = 6;
+/** More of a source is not read, and more of a paragraph is not one: a page must not keep the daemon busy. Characters. */
+const MAX_TEXT = 300_000;
+const MAX_BLOCK = 5_000;
 const NOTES_PREFIX = "Notes: ";
+const TERMS_PREFIX = "> Frequent words: ";
 
 /**
  * Reads a text file or Markdown. A fetched page and our own notes begin with `# TITLE` and `Source: WHERE`; any other file is
  * called by its first heading, else by its name, and is its own source.
  */
 export function readSource(path: string, text: string): Source {
-  const lines = text.replace(/\r\n?/g, "\n").split("\n");
+  const lines = text.slice(0, MAX_TEXT).replace(/\r\n?/g, "\n").split("\n");
   const header = lines.slice(0, HEADER_LINES);
   const origin = header.findIndex((line) => /^Source: <?(https?:\/\/|\/)\S*>?$/i.test(line.trim()));
   const link = origin < 0 ? path : (header[origin] ?? "").replace(/^\s*Source: |[<>]/gi, "").trim();
@@ -37,11 +43,25 @@ export function readSource(path: string, text: string): Source {
     title: isNotes ? title.slice(NOTES_PREFIX.length) : title,
     link,
     blocks: blocks.filter((block, index) => !(index === 0 && block.text === title)),
+    terms: isNotes ? termsOf(lines) : [],
   };
 }
 
 export function notesTitle(title: string): string {
   return `${NOTES_PREFIX}${title}`;
+}
+
+export function termsLine(terms: readonly string[]): string {
+  return `${TERMS_PREFIX}${terms.join(", ")}`;
+}
+
+function termsOf(lines: readonly string[]): string[] {
+  const line = lines.find((candidate) => candidate.startsWith(TERMS_PREFIX)) ?? "";
+  return line
+    .slice(TERMS_PREFIX.length)
+    .split(", ")
+    .map(plainText)
+    .filter((term) => term !== "");
 }
 
 function blocksOf(lines: readonly string[]): Block[] {
@@ -56,7 +76,7 @@ function blocksOf(lines: readonly string[]): Block[] {
     const item = /^\s*(?:[-*+]|\d+[.)])\s+(.*)$/.exec(line);
     const breaks = heading !== null || item !== null || line.trim() === "" || isFurniture(line);
     if (!breaks) {
-      paragraph.push(line.trim());
+      paragraph.push(line.replace(/^[\s>]+/, "").trim());
       continue;
     }
     flush();
@@ -79,12 +99,14 @@ function withoutCode(lines: readonly string[]): string[] {
   });
 }
 
-/** Rules, table frames, and quotes, among them the notice that our own notes carry. */
+/** Rules, table frames, and what our own documents say of themselves. */
 function isFurniture(line: string): boolean {
-  return /^\s*(>|[-=*_]{3,}\s*$|\|?[\s:|-]+\|\s*$)/.test(line);
+  return /^(\s*([-=*_]{3,}\s*$|\|?[\s:|-]+\|\s*$)|> (Made by aaOS|Question: |Frequent words: )|\[\d+\]: <)/.test(
+    line,
+  );
 }
 
 function push(blocks: Block[], kind: Block["kind"], level: number, markdown: string): void {
-  const text = plainText(markdown.replace(/\s*\|\s*/g, " "));
+  const text = plainText(markdown.slice(0, MAX_BLOCK).replace(/\s*\|\s*/g, " "));
   if (text !== "") blocks.push({ kind, level, text });
 }

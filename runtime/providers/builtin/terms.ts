@@ -11,15 +11,18 @@ export interface Term {
 /** The words that a source uses most, at least twice or in a heading; most frequent first, ties by alphabet. */
 export function keyTerms(source: Source, limit: number): Term[] {
   const counts = new Map<string, { count: number; readonly surfaces: Map<string, number> }>();
-  for (const block of source.blocks) {
-    const weight = block.kind === "heading" ? 2 : 1;
-    for (const { stem, surface } of topicWords(block.text)) {
+  const add = (text: string, weight: number): void => {
+    for (const { stem, surface } of topicWords(text)) {
       const entry = counts.get(stem) ?? { count: 0, surfaces: new Map<string, number>() };
       entry.count += weight;
       entry.surfaces.set(surface, (entry.surfaces.get(surface) ?? 0) + 1);
       counts.set(stem, entry);
     }
-  }
+  };
+  for (const block of source.blocks) add(block.text, block.kind === "heading" ? 2 : 1);
+  source.terms.forEach((term, index) => {
+    add(term, 2 * (source.terms.length - index));
+  });
   const terms = [...counts].map(([stem, { count, surfaces }]) => ({
     stem,
     count,

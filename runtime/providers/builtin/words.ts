@@ -5,9 +5,8 @@ const STOPWORDS = new Set(
   his how however i if in into is it its itself just like made make many may me might more most much must my no nor not now of
   off on once one only or other our ours out over own per said same see she should since so some such than that the their
   theirs them then there these they this those through to too two under until up upon us use used using very via was we well
-  were what when where which while who whom whose why will with within without would yet you your yours`.split(
-    /\s+/,
-  ),
+  were what when where which while who whom whose why will with within without would yet you your yours
+  work works worked need needs needed see read get take new close`.split(/\s+/),
 );
 
 /** A word as it counts and as it was written. */

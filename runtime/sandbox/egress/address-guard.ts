@@ -33,7 +33,8 @@ export function addressClass(text: string, own: readonly string[]): AddressClass
   const address = ipaddr.process(text);
   const plain = address.toString();
   if (METADATA.has(plain)) return "metadata";
-  const byRange = address instanceof ipaddr.IPv4 ? ipv4Class(address) : ipv6Class(address);
+  const byRange =
+    address instanceof ipaddr.IPv4 ? (RANGES[address.range()] ?? "special") : ipv6Class(address);
   return byRange === "public" && own.some((each) => sameAddress(each, plain)) ? "own" : byRange;
 }
 
@@ -55,44 +56,26 @@ export function forbiddenAddress(
   return undefined;
 }
 
-function ipv4Class(address: ipaddr.IPv4): AddressClass {
-  const range = address.range();
-  switch (range) {
-    case "unicast":
-      return "public";
-    case "loopback":
-      return "loopback";
-    case "linkLocal":
-      return "link_local";
-    case "private":
-    case "carrierGradeNat":
-      return "private";
-    default:
-      return "special";
-  }
-}
+/** By ipaddr.js's name of the range; a range that is not here is special. */
+const RANGES: Readonly<Record<string, AddressClass>> = {
+  unicast: "public",
+  loopback: "loopback",
+  linkLocal: "link_local",
+  private: "private",
+  carrierGradeNat: "private",
+  uniqueLocal: "private",
+  "6to4": "embedded",
+  teredo: "embedded",
+  rfc6145: "embedded",
+  rfc6052: "embedded",
+  ipv4Mapped: "embedded",
+};
 
 function ipv6Class(address: ipaddr.IPv6): AddressClass {
-  const range = address.range();
-  switch (range) {
-    case "unicast":
-      if (isIsatap(address)) return "embedded";
-      return address.match(GLOBAL_UNICAST) ? "public" : compatible(address);
-    case "loopback":
-      return "loopback";
-    case "linkLocal":
-      return "link_local";
-    case "uniqueLocal":
-      return "private";
-    case "6to4":
-    case "teredo":
-    case "rfc6145":
-    case "rfc6052":
-    case "ipv4Mapped":
-      return "embedded";
-    default:
-      return "special";
-  }
+  const byRange = RANGES[address.range()] ?? "special";
+  if (byRange !== "public") return byRange;
+  if (isIsatap(address)) return "embedded";
+  return address.match(GLOBAL_UNICAST) ? "public" : compatible(address);
 }
 
 /** ::a.b.c.d, deprecated by RFC 4291 but still understood. */

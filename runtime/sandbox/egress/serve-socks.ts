@@ -45,7 +45,7 @@ export async function serveSocks(context: EgressContext, flow: Flow): Promise<vo
     return hangUp(flow, socksReply("command_not_supported"));
   }
   const admitted = await admit(context, flow, target);
-  if (!admitted.ok) return hangUp(flow, socksReply(replyFor(admitted.reason)));
+  if (!admitted.ok) return hangUp(flow, socksReply(REPLIES[admitted.reason] ?? "general_failure"));
   flow.client.write(socksReply("succeeded"));
   await carryTunnel(context, flow, admitted);
 }
@@ -55,17 +55,10 @@ function hangUp(flow: Flow, bytes: Buffer): void {
   flow.close();
 }
 
-function replyFor(reason: EgressReason): SocksReply {
-  switch (reason) {
-    case "not_granted":
-    case "forbidden_address":
-      return "not_allowed";
-    case "unreachable":
-      return "connection_refused";
-    case "unresolved":
-    case "timeout":
-      return "host_unreachable";
-    default:
-      return "general_failure";
-  }
-}
+const REPLIES: Readonly<Partial<Record<EgressReason, SocksReply>>> = {
+  not_granted: "not_allowed",
+  forbidden_address: "not_allowed",
+  unreachable: "connection_refused",
+  unresolved: "host_unreachable",
+  timeout: "host_unreachable",
+};

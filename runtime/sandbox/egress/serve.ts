@@ -143,8 +143,7 @@ function listen(
   onConnection: (client: Socket) => void,
 ): Server | undefined {
   if (listener === undefined) return undefined;
-  const server =
-    "server" in listener ? listener.server : createServer({ allowHalfOpen: true, noDelay: true });
+  const server = "server" in listener ? listener.server : createServer({ allowHalfOpen: true });
   // An accept that fails (no descriptors left, namespace gone) is retried by the kernel's next event.
   server.on("error", () => undefined);
   server.on("connection", onConnection);

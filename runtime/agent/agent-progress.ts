@@ -1,0 +1,80 @@
+import { errorText } from "../base/error-text.js";
+import type { StopReason } from "../protocol/agent.js";
+import { AgentdError } from "../protocol/agentd-error.js";
+import type { Message } from "../protocol/message.js";
+import { NO_USAGE, type Usage } from "../protocol/model.js";
+import type { AgentInput, AgentOutcome } from "./agent-input.js";
+import { NUDGES, type NudgeReason } from "./nudge.js";
+import { RepeatGuard } from "./repeat-guard.js";
+import { answeredCalls, commitNudgesSpent, turnsTaken } from "./transcript.js";
+
+/** What one run of the loop remembers. All of it but the last three can be told from the transcript. */
+export interface AgentProgress {
+  readonly messages: Message[];
+  readonly guard: RepeatGuard;
+  iterations: number;
+  commitNudgesLeft: number;
+  usage: Usage;
+  /** Turns in a row that held nothing, and that were cut off. */
+  blanks: number;
+  cutOffs: number;
+  /** The answer so far, where it came in pieces. */
+  answer: string;
+}
+
+/** Where an agent stands that has this conversation behind it. */
+export function beginAgent(input: AgentInput): AgentProgress {
+  const guard = new RepeatGuard(input.limits.repeat_threshold);
+  for (const call of answeredCalls(input.messages)) guard.count(call);
+  return {
+    messages: [...input.messages],
+    guard,
+    iterations: turnsTaken(input.messages),
+    commitNudgesLeft: input.limits.commit_nudges - commitNudgesSpent(input.messages),
+    usage: NO_USAGE,
+    blanks: 0,
+    cutOffs: 0,
+    answer: "",
+  };
+}
+
+/** Adds to the conversation, in the journal first. */
+export async function append(
+  input: AgentInput,
+  progress: AgentProgress,
+  message: Message,
+): Promise<void> {
+  const index = progress.messages.length;
+  await input.emit({ kind: "message_appended", index, message });
+  progress.messages.push(message);
+}
+
+/** Tells the model that its turn led nowhere. */
+export async function nudge(
+  input: AgentInput,
+  progress: AgentProgress,
+  reason: NudgeReason,
+): Promise<void> {
+  await input.emit({ kind: "agent_nudged", reason });
+  await append(input, progress, { role: "user", text: NUDGES[reason] });
+}
+
+export function outcome(
+  progress: AgentProgress,
+  stop_reason: StopReason,
+  message?: string,
+): AgentOutcome {
+  const { answer: text, usage, iterations } = progress;
+  return { stop_reason, text, usage, iterations, ...(message !== undefined && { message }) };
+}
+
+/** The outcome of an abort: by a clock, by a budget, or by somebody. */
+export function abortedOutcome(progress: AgentProgress, signal: AbortSignal): AgentOutcome {
+  const reason: unknown = signal.reason;
+  return outcome(progress, stopReasonOf(reason), errorText(reason));
+}
+
+function stopReasonOf(reason: unknown): StopReason {
+  if (reason instanceof AgentdError && reason.code === "budget_exceeded") return "budget_exceeded";
+  return reason instanceof Error && reason.name === "TimeoutError" ? "timeout" : "cancelled";
+}

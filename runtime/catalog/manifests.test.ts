@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { formatCapability } from "../policy/grammar.js";
+import { formatProblem } from "./file-problem.js";
+import { type AgentManifest, loadManifests, parseManifest, readSystemPrompt } from "./manifests.js";
+
+const SEED = `name: research-agent
+model: deepseek-chat
+system_prompt: "You are a helpful research assistant with persistent memory."
+lifecycle: persistent
+capabilities:
+- web_search
+- "file_read: /data/project/*"
+- "file_write: /data/output/*"
+- "tool: web_fetch"
+- "tool: memory_store"
+- "tool: memory_query"
+approval_required:
+- file_write
+memory:
+  context_window: "128k"
+  max_history_messages: 200
+  episodic_enabled: true
+budget_config:
+  max_tokens: 1000000
+  reset_period_seconds: 86400
+`;
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "aaos-manifests-"));
+});
+afterEach(() => {
+  rmSync(dir, { recursive: true });
+});
+
+function parse(text: string): AgentManifest {
+  const parsed = parseManifest(text, join(dir, "m.yaml"));
+  if (!parsed.ok) throw new Error(parsed.problems.map(formatProblem).join("\n"));
+  return parsed.value;
+}
+
+it("the seed's manifest loads unchanged", () => {
+  const { manifest, grants } = parse(SEED);
+  expect(grants.map((grant) => formatCapability(grant.capability))).toEqual([
+    "web_search",
+    "file_read: /data/project/*",
+    "file_write: /data/output/*",
+    "tool: web_fetch",
+    "tool: memory_store",
+    "tool: memory_query",
+  ]);
+  expect(manifest).toMatchObject({
+    lifecycle: "persistent",
+    approval_required: ["file_write"],
+    memory: { context_window: "128k", max_history_messages: 200, episodic_enabled: true },
+    budget_config: { max_tokens: 1_000_000, reset_period_seconds: 86_400 },
+  });
+});
+
+it("A24-20 a capability with a typing error is refused with its line, not kept inert", () => {
+  const parsed = parseManifest(SEED.replace("file_write: /data", "file_wirte: /data"), "m.yaml");
+  expect(parsed.ok ? [] : parsed.problems.map(formatProblem)).toEqual([
+    "m.yaml:8: capabilities[2]: unknown capability 'file_wirte'; did you mean file_write?",
+  ]);
+});
+
+describe("a system prompt beside the manifest", () => {
+  it("is read; one outside, absent or empty is refused", () => {
+    writeFileSync(join(dir, "prompt.md"), "Be brief.");
+    writeFileSync(join(dir, "empty.md"), " \n");
+    const prompt = (file: string): string =>
+      readSystemPrompt(
+        parse(`name: a\nmodel: fast\nsystem_prompt: {file: "${file}"}`),
+        join(dir, "m.yaml"),
+      );
+    expect(prompt("prompt.md")).toBe("Be brief.");
+    for (const file of ["../prompt.md", "/etc/hostname", "absent.md", "empty.md", "a/../../x"]) {
+      expect(() => prompt(file)).toThrowError(/system_prompt\.file/);
+    }
+  });
+});
+
+it("manifests load by name, a broken one disables itself alone", () => {
+  writeFileSync(join(dir, "a.yaml"), SEED);
+  writeFileSync(join(dir, "b.yaml"), "name: b\n");
+  const { manifests, problems } = loadManifests([{ dir, origin: "operator" }]);
+  expect([...manifests.keys()]).toEqual(["research-agent"]);
+  expect(problems.map((problem) => problem.field)).toEqual(["model", "system_prompt"]);
+});

@@ -1,0 +1,234 @@
+import { openSync } from "node:fs";
+import { constants } from "node:os";
+import type { Denial } from "../protocol/access.js";
+import { type ConfinementPlan, PlanPath } from "../protocol/confinement.js";
+import {
+  decodeList,
+  decodeRead,
+  decodeWritten,
+  type FileReply,
+  type FileRequest,
+  MAX_CONTENT_BYTES,
+  MAX_READ_BYTES,
+} from "../protocol/file-worker-wire.js";
+import type { FileContent, FilesPort, PortFailure, PortResult } from "../protocol/ports.js";
+import type { Addon } from "./addon.js";
+import { type FileChannel, openFileChannel } from "./file-channel.js";
+import type { Child, Spawner } from "./spawner.js";
+
+export interface FileWorkerOptions {
+  readonly spawner: Spawner;
+  readonly addon: Addon;
+  /** The plan in force now; asked at every launch. Its argv names the grants (`native/src/file_grants.h`). */
+  readonly plan: () => ConfinementPlan;
+  /** A worker that was asked nothing for so long is ended; the next call starts another. */
+  readonly idleMs: number;
+}
+
+/** The file port of one agent: one warm confined worker, started when first needed. */
+export interface FileWorker {
+  readonly port: FilesPort;
+  /** Starts it ahead of the first call. False where it cannot be launched; calls then say why. */
+  readonly warm: (signal: AbortSignal) => Promise<boolean>;
+  /** The agent's tokens changed: the worker is killed at once, calls in flight fail, the next call launches under the new plan. */
+  readonly invalidate: () => void;
+  /** What confines it now; null while none runs. */
+  readonly enforced: () => Readonly<Record<string, string>> | null;
+  readonly close: () => Promise<void>;
+}
+
+interface Running {
+  readonly channel: FileChannel;
+  readonly child: Child;
+}
+
+type Started = { readonly ok: true; readonly running: Running } | PortFailure;
+
+export function createFileWorker(options: FileWorkerOptions): FileWorker {
+  return new Worker(options);
+}
+
+class Worker implements FileWorker {
+  readonly port: FilesPort;
+  readonly #options: FileWorkerOptions;
+  #starting: Promise<Started> | null = null;
+  #running: Running | null = null;
+  #idle: NodeJS.Timeout | null = null;
+  #lifetime = new AbortController();
+
+  constructor(options: FileWorkerOptions) {
+    this.#options = options;
+    this.port = {
+      read: (file, range, signal) => this.#read(file.path, range, signal),
+      list: async (path, maxEntries, signal) => {
+        const request = { verb: "list", path: path.path, max_entries: maxEntries } as const;
+        const answer = await this.#ask(request, signal);
+        if (!answer.ok) return answer;
+        const { kind, truncated, entries } = decodeList(answer.value);
+        return { ok: true, value: { kind: kind === "dir" ? "dir" : "file", truncated, entries } };
+      },
+      write: async (file, content, signal) => {
+        const verb = content.append ? "append" : "replace";
+        if (content.bytes.length > MAX_CONTENT_BYTES)
+          return failure("too_large", `${file.path}: one write takes ${MAX_CONTENT_BYTES} bytes`);
+        const answer = await this.#ask({ verb, path: file.path, content: content.bytes }, signal);
+        return answer.ok
+          ? { ok: true, value: { bytes_written: decodeWritten(answer.value) } }
+          : answer;
+      },
+    };
+  }
+
+  async warm(signal: AbortSignal): Promise<boolean> {
+    const started = await this.#start(signal);
+    this.#rest();
+    return started.ok;
+  }
+
+  enforced(): Readonly<Record<string, string>> | null {
+    return this.#running?.channel.isOpen() === true ? this.#running.child.enforced : null;
+  }
+
+  invalidate(): void {
+    this.#lifetime.abort();
+    this.#lifetime = new AbortController();
+    this.#starting = null;
+    this.#stop();
+  }
+
+  async close(): Promise<void> {
+    const exited = this.#running?.child.exited;
+    this.invalidate();
+    await exited;
+  }
+
+  /** At most `max_bytes`; what is more than one frame holds is asked for piece by piece. */
+  async #read(
+    path: string,
+    range: { readonly offset_bytes: number; readonly max_bytes: number },
+    signal: AbortSignal,
+  ): Promise<PortResult<FileContent>> {
+    const parts: Uint8Array[] = [];
+    let left = range.max_bytes;
+    let offset = range.offset_bytes;
+    for (;;) {
+      const wanted = Math.min(left, MAX_READ_BYTES);
+      const answer = await this.#ask(
+        { verb: "read", path, offset_bytes: offset, max_bytes: wanted },
+        signal,
+      );
+      if (!answer.ok) return answer;
+      const { bytes, size_bytes } = decodeRead(answer.value);
+      parts.push(bytes);
+      left -= bytes.length;
+      offset += bytes.length;
+      if (bytes.length < wanted || left === 0) {
+        const whole = parts.length === 1 ? bytes : Buffer.concat(parts);
+        return { ok: true, value: { bytes: whole, size_bytes } };
+      }
+    }
+  }
+
+  async #ask(request: FileRequest, signal: AbortSignal): Promise<PortResult<Uint8Array>> {
+    if (!PlanPath.safeParse(request.path).success)
+      return failure("failed", `${request.path}: not an absolute, normalised path`);
+    const started = await this.#start(signal);
+    if (!started.ok) return started;
+    const reply = await started.running.channel.ask(request, signal);
+    this.#rest();
+    return reply === null
+      ? failure("unavailable", `${request.path}: the file worker ended before it answered`)
+      : interpret(request, reply);
+  }
+
+  #start(signal: AbortSignal): Promise<Started> {
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = null;
+    if (this.#running?.channel.isOpen() === true)
+      return Promise.resolve({ ok: true, running: this.#running });
+    this.#starting ??= this.#launch(this.#lifetime.signal);
+    signal.throwIfAborted();
+    return this.#starting;
+  }
+
+  async #launch(lifetime: AbortSignal): Promise<Started> {
+    const { spawner, addon, plan } = this.#options;
+    const [ours, theirs] = addon.socketPair();
+    const fds = [openNull(), openNull(), openNull(), theirs];
+    const result = await spawner.spawn(plan(), fds, lifetime);
+    if (!result.ok || lifetime.aborted) {
+      addon.closeFd(ours);
+      if (!lifetime.aborted) this.#starting = null;
+      const why = result.ok ? "the grants changed" : `${result.step}: ${result.errno}`;
+      const detail = !result.ok && result.detail !== "" ? ` (${result.detail})` : "";
+      return failure("unavailable", `the file worker was not launched: ${why}${detail}`);
+    }
+    const running = { channel: openFileChannel(ours), child: result.child };
+    this.#running = running;
+    this.#starting = null;
+    return { ok: true, running };
+  }
+
+  /** Starts the idle clock once nothing is in flight. */
+  #rest(): void {
+    if (this.#running === null || this.#running.channel.pending() > 0) return;
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#stop(), this.#options.idleMs);
+    this.#idle.unref();
+  }
+
+  #stop(): void {
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = null;
+    this.#running?.child.kill();
+    this.#running?.channel.close();
+    this.#running = null;
+  }
+}
+
+function openNull(): number {
+  return openSync("/dev/null", "r+");
+}
+
+function interpret(request: FileRequest, reply: FileReply): PortResult<Uint8Array> {
+  if (reply.status === "done") return { ok: true, value: reply.body };
+  const right = request.verb === "read" || request.verb === "list" ? "read" : "write";
+  if (reply.status === "denied") return denied(reply.right, reply.path, request.path);
+  const { ENOENT, ENOTDIR, EACCES, EPERM, EROFS, EFBIG } = constants.errno;
+  switch (reply.errno) {
+    case ENOENT:
+    case ENOTDIR:
+      return failure("not_found", `${request.path}: no such file or directory`);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return denied(right, request.path, request.path);
+    case EFBIG:
+      return failure("too_large", `${request.path}: larger than a file may get here`);
+    default:
+      return failure("failed", `${request.path}: ${errnoText(reply.errno)}`);
+  }
+}
+
+/** "Not in the root" and "not permitted" are both told as "not granted", with what would have allowed it. */
+function denied(right: "read" | "write", path: string, asked: string): PortFailure {
+  const capability = `file_${right}: ${path}`;
+  const by = path === asked ? "" : `, which ${asked} leads to`;
+  const denial: Denial = {
+    layer: "kernel",
+    message: `${path}${by} may not be ${right === "read" ? "read" : "written"}`,
+    capability,
+  };
+  return { ok: false, kind: "denied", message: denial.message, denial };
+}
+
+function failure(kind: PortFailure["kind"], message: string): PortFailure {
+  return { ok: false, kind, message };
+}
+
+function errnoText(number: number): string {
+  if (number === constants.errno.EISDIR) return "is a directory";
+  if (number === constants.errno.ENOSPC) return "no space left";
+  const found = Object.entries(constants.errno).find(([, value]) => value === number);
+  return found?.[0] ?? `error ${number}`;
+}

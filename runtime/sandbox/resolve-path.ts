@@ -1,0 +1,25 @@
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join, normalize } from "node:path";
+
+/**
+ * The path that an access really means: `.` and `..` resolved in the text, then symbolic links of the nearest ancestor that
+ * exists, then the rest as it stands. To be asked before a check; the files port verifies at the open that it still holds.
+ * Never throws: where the file system tells nothing, the text alone decides, and the open is refused later.
+ */
+export async function resolvePath(path: string): Promise<string> {
+  const clean = withoutTrailingSlash(normalize(path));
+  let ancestor = clean;
+  let tail = "";
+  for (;;) {
+    const real = await realpath(ancestor).catch(() => undefined);
+    if (real !== undefined) return tail === "" ? real : join(real, tail);
+    const parent = dirname(ancestor);
+    if (parent === ancestor) return clean;
+    tail = join(basename(ancestor), tail);
+    ancestor = parent;
+  }
+}
+
+function withoutTrailingSlash(path: string): string {
+  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+}

@@ -1,0 +1,8 @@
+import type { PortFailure } from "../protocol/ports.js";
+import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
+
+/** What a port could not do, as the tool's answer. */
+export function fromPort(failure: PortFailure): ToolResult {
+  if (failure.denial) return toolDenied(failure.denial);
+  return toolFailure(failure.kind, failure.message);
+}
