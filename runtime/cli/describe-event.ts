@@ -1,5 +1,7 @@
 import { knownEvent, type WireEvent } from "../protocol/control.js";
 import type { EventBody, EventBodyOf, EventKind } from "../protocol/event.js";
+import type { Usage } from "../protocol/model.js";
+import { clipColumns } from "./display-width.js";
 import { formatUsage, plural } from "./format.js";
 import { jsonLine, plainLine } from "./plain-text.js";
 import type { Style } from "./style.js";
@@ -13,6 +15,9 @@ export interface EventLine {
 
 type Described = readonly [text: string, tone?: EventLine["tone"]] | undefined;
 type Descriptions = { readonly [K in EventKind]?: (event: EventBodyOf<K>) => Described };
+
+/** Columns of a tool call: what it works on stands at its beginning. */
+const MAX_CALL = 110;
 
 /** What an operator wants to know without asking; a kind that is not here is shown with `-v` and in the audit trail alone. */
 const OPERATOR: Descriptions = {
@@ -35,10 +40,7 @@ const OPERATOR: Descriptions = {
   ],
   subtask_completed: ({ success, outputs, usage, error, reason }) =>
     success
-      ? [
-          `done${outputs.length === 0 ? "" : `: ${outputs.join(", ")}`} (${formatUsage(usage)})`,
-          "good",
-        ]
+      ? [`done${outputs.length === 0 ? "" : `: ${outputs.join(", ")}`}${cost(usage)}`, "good"]
       : [`failed: ${error ?? reason ?? "no reason given"}`, "bad"],
   step_state_changed: ({ to, reason }) =>
     to === "skipped" || to === "cancelled"
@@ -68,7 +70,10 @@ const OPERATOR: Descriptions = {
     `cannot ${operation} session: ${message}`,
     "bad",
   ],
-  tool_invoked: ({ tool, args_preview }) => [`${tool} ${args_preview}`, "accent"],
+  tool_invoked: ({ tool, args_preview }) => [
+    clipColumns(plainLine(`${tool} ${args_preview}`), MAX_CALL),
+    "accent",
+  ],
   tool_result: ({ success, tool, error_kind, result_preview }) =>
     success ? undefined : [`${tool} failed: ${error_kind ?? "failed"}: ${result_preview}`, "bad"],
   tool_repeat_guard_fired: ({ tool, attempt_count }) => [
@@ -87,6 +92,11 @@ const OPERATOR: Descriptions = {
   human_approval_granted: ({ scope }) => [`approved for ${scope}`, "good"],
   human_approval_denied: ({ reason }) => [`approval denied: ${reason}`, "bad"],
 };
+
+/** What a step took of a model; nothing for one that used none. */
+function cost(usage: Usage): string {
+  return usage.input_tokens + usage.output_tokens === 0 ? "" : ` (${formatUsage(usage)})`;
+}
 
 function describeState(to: EventBodyOf<"run_state_changed">["to"], reason?: string): Described {
   if (to === "planning" || to === "running" || to === "succeeded" || to === "queued") {
