@@ -1,5 +1,9 @@
-// libFuzzer target: the file worker's wire and its verbs, on real directories. Whatever is sent, nothing outside the grants may
-// change: a file beside them is checked from time to time.
+// libFuzzer target: the file worker's wire and its verbs, on real directories. Whatever is sent,
+// nothing outside the grants may change: a file beside them is checked from time to time.
+#include "../src/file_verbs.h"
+#include "../src/file_wire.h"
+#include "../src/path.h"
+
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -7,10 +11,6 @@
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "../src/file_verbs.h"
-#include "../src/file_wire.h"
-#include "../src/path.h"
 
 namespace {
 
@@ -28,8 +28,8 @@ aaos::file::Grants& grants() {
     (void)!symlink("../b", "/tmp/aaos-fz/r/l");
     (void)!symlink("/tmp/aaos-fz/out", "/tmp/aaos-fz/b/o");
     auto* out = new aaos::file::Grants();
-    if (!out->add("r*/tmp/aaos-fz/r") || !out->add("w*/tmp/aaos-fz/w") || !out->add("b*/tmp/aaos-fz/b") ||
-        !out->add("b=/tmp/aaos-fz/x")) {
+    if (!out->add("r*/tmp/aaos-fz/r") || !out->add("w*/tmp/aaos-fz/w") ||
+        !out->add("b*/tmp/aaos-fz/b") || !out->add("b=/tmp/aaos-fz/x")) {
       abort();
     }
     return out;
@@ -37,7 +37,7 @@ aaos::file::Grants& grants() {
   return *made;
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static aaos::file::Reply reply;
