@@ -84,10 +84,14 @@ int keep_descriptors(Launch& launch) {
   return sys::close_range(static_cast<unsigned>(target) + 1, ~0U, 0) == 0 ? 0 : errno;
 }
 
-// A launcher that died before this was called is noticed by the next acknowledgement, whose socket is closed then.
-int die_with_launcher() { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ? errno : 0; }
+// A launcher that died before this was called is noticed by the next acknowledgement, whose socket
+// is closed then.
+int die_with_launcher() {
+  return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ? errno : 0;
+}
 
-// Asks to go on. Set once more, because the kernel forgets the death signal where credentials change.
+// Asks to go on. Set once more, because the kernel forgets the death signal where credentials
+// change.
 int await_release(const Launch& launch) {
   char go = 0;
   if (const int error = die_with_launcher(); error != 0) {

@@ -146,7 +146,8 @@ bool Grants::resolve_links(std::string_view path, std::string& out, Refusal& ref
     if (!is_visible(next)) {
       std::string whole = next;
       while (!pending.empty()) {
-        whole += '/' + pending.back();
+        whole += '/';
+        whole += pending.back();
         pending.pop_back();
       }
       return refuse(refusal, EACCES, whole, true);

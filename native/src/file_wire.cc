@@ -7,7 +7,7 @@
 namespace aaos::file {
 namespace {
 
-constexpr std::size_t kKeptBytes = 64 * 1024;
+constexpr std::size_t kKeptBytes = std::size_t{64} * 1024;
 
 // Takes numbers off the front; every take fails once the input is too short.
 class Cursor {

@@ -17,7 +17,7 @@
 
 namespace aaos::file {
 
-inline constexpr std::size_t kMaxRequestBytes = 16 * 1024 * 1024;
+inline constexpr std::size_t kMaxRequestBytes = std::size_t{16} * 1024 * 1024;
 inline constexpr std::uint32_t kMaxReadBytes = 8 * 1024 * 1024;
 inline constexpr std::uint32_t kMaxEntries = 100'000;
 

@@ -12,7 +12,7 @@ namespace aaos::file {
 namespace {
 
 constexpr int kSocket = 3;
-constexpr std::size_t kChunk = 64 * 1024;
+constexpr std::size_t kChunk = std::size_t{64} * 1024;
 
 // What was received and not yet answered. One read may hold several frames, or a part of one.
 class Inbox {

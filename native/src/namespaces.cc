@@ -60,8 +60,8 @@ std::uint64_t clone_flags(const Plan& plan) {
 
 IdMaps prepare_maps(const Plan& plan) {
   IdMaps maps{};
-  snprintf(maps.uid, sizeof maps.uid, "%u %u 1\n", plan.uid, geteuid());
-  snprintf(maps.gid, sizeof maps.gid, "%u %u 1\n", plan.gid, getegid());
+  (void)snprintf(maps.uid, sizeof maps.uid, "%u %u 1\n", plan.uid, geteuid());
+  (void)snprintf(maps.gid, sizeof maps.gid, "%u %u 1\n", plan.gid, getegid());
   return maps;
 }
 

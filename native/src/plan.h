@@ -16,7 +16,7 @@
 
 namespace aaos {
 
-inline constexpr std::size_t kMaxPlanBytes = 160 * 1024;
+inline constexpr std::size_t kMaxPlanBytes = std::size_t{160} * 1024;
 
 enum class Kind : std::uint8_t { kFiles, kProgram, kWeb };
 

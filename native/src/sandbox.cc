@@ -261,10 +261,10 @@ std::string Sandbox::describe(Step step, int detail) const {
   return {};
 }
 
-void Sandbox::fail(Step step, int error, std::string detail) {
+void Sandbox::fail(Step step, int error, const std::string& detail) {
   if (state_ == State::kLaunching) {
     state_ = State::kFailed;
-    failure_ = {step, error, std::move(detail)};
+    failure_ = {step, error, detail};
   }
   kill(SIGKILL);
 }

@@ -59,15 +59,15 @@ private:
   bool prepare(std::string_view plan_text, std::vector<UniqueFd>& fds, Failure& failure);
   bool clone_child(Failure& failure);
   void accept_report(const Report& report, std::vector<UniqueFd> fds);
-  void fail(Step step, int error, std::string detail);
+  void fail(Step step, int error, const std::string& detail);
   std::string describe(Step step, int detail) const;
   std::uint32_t required_steps() const;
 
-  Launch launch_;
+  Launch launch_{};
   State state_ = State::kLaunching;
   Failure failure_;
-  cgroup::Leaf leaf_;
-  cgroup::Stats stats_;
+  cgroup::Leaf leaf_{};
+  cgroup::Stats stats_{};
   UniqueFd control_;
   UniqueFd pidfd_;
   UniqueFd notify_;

@@ -45,7 +45,7 @@ sock_filter load_nr() {
 }
 // The low word of an argument; both architectures are little-endian.
 sock_filter load_arg(std::uint8_t arg) {
-  return load(offsetof(seccomp_data, args) + 8u * arg);
+  return load(offsetof(seccomp_data, args) + std::size_t{8} * arg);
 }
 sock_filter jump(std::uint16_t test, std::uint32_t value, std::size_t yes, std::size_t no) {
   return BPF_JUMP(static_cast<std::uint16_t>(BPF_JMP | test | BPF_K), value,

@@ -180,7 +180,7 @@ private:
       alive_ = false;
       return;
     }
-    fputs("aaos-spawn: a request was malformed\n", stderr);
+    (void)fputs("aaos-spawn: a request was malformed\n", stderr);
     alive_ = false;
   }
 
@@ -257,8 +257,8 @@ bool isolate(int& signals) {
   sigaddset(&blocked, SIGTERM);
   sigaddset(&blocked, SIGINT);
   sigaddset(&blocked, SIGHUP);
-  signal(SIGCHLD, SIG_DFL);
-  signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGCHLD, SIG_DFL);
+  (void)signal(SIGPIPE, SIG_IGN);
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
@@ -282,11 +282,12 @@ int main() {
   socklen_t size = sizeof type;
   if (getsockopt(aaos::kDaemonFd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
       type != SOCK_SEQPACKET) {
-    fputs("aaos-spawn: started by agentd, with its socket as descriptor 3; not by hand\n", stderr);
+    (void)fputs("aaos-spawn: started by agentd, with its socket as descriptor 3; not by hand\n",
+                stderr);
     return 2;
   }
   if (!aaos::isolate(signals)) {
-    fprintf(stderr, "aaos-spawn: cannot isolate itself: %s\n", strerror(errno));
+    (void)fprintf(stderr, "aaos-spawn: cannot isolate itself: %s\n", strerror(errno));
     return 1;
   }
   aaos::Launcher launcher(signals);
