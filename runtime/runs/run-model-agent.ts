@@ -59,7 +59,9 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
           await callTool(agent, request, deps, stop),
           settings.agent.max_tool_result_bytes,
         ),
-      emit: async (event) => agent.record(event),
+      emit: async (event) => {
+        await agent.record(event);
+      },
       outputsExist: async () => (await missingOutputs(before)).length === 0,
     },
     signal,

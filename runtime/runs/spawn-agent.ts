@@ -32,19 +32,15 @@ export interface SpawnedAgent extends LiveAgent {
 export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<SpawnedAgent> {
   const { deps, shared } = run;
   const id = AgentId.parse(ulid(deps.entropy));
-  const record = recorder(deps.journal, {
-    run_id: run.id,
-    step_id: wish.step,
-    agent_id: id,
-    actor: "daemon",
-  });
+  const subject = { run_id: run.id, step_id: wish.step, agent_id: id };
+  const byDaemon = recorder(deps.journal, { ...subject, actor: "daemon" });
   const ceiling = makeCeiling(deps.policy, { workspace: run.dir, never: deps.neverGrantable });
   const verdicts = wish.grants.map((grant) => ({ grant, verdict: withinCeiling(grant, ceiling) }));
   const tokens = shared.ledger.issue(
     id,
     verdicts.flatMap(({ verdict }) => ("grant" in verdict ? [verdict.grant] : [])),
   );
-  await record(
+  const [spawned] = await byDaemon(
     { kind: "agent_spawned", manifest_name: wish.name, model: wish.model },
     ...tokens.map((token) => ({
       kind: "capability_granted" as const,
@@ -76,13 +72,13 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
     ports,
     workspace: run.dir,
     confinement: ports.confinement,
-    record,
+    record: recorder(deps.journal, { ...subject, actor: "agent" }).under(spawned),
     end: async (reason, message) => {
       const revoked = shared.ledger.release(id);
       try {
         await ports.close();
       } finally {
-        await record(
+        await byDaemon.under(spawned)(
           ...revoked.map((token) => ({
             kind: "capability_revoked" as const,
             token_id: token.id,

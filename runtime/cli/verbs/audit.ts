@@ -30,12 +30,12 @@ export async function auditTail(command: Command, options: AuditOptions): Promis
   const client = connectTo(command.places.socketPath);
   const filter = filterOf(options);
   const before = { ...filter, limit: limitOf(options) ?? TAIL, reverse: true };
-  const { events } = await client.call("audit.query", before);
-  for (const event of events.toReversed()) printEvent(command, event);
   const leave = new AbortController();
   const onInterrupt = () => leave.abort();
   command.io.signals.on("SIGINT", onInterrupt);
   try {
+    const { events } = await client.call("audit.query", before);
+    for (const event of events.toReversed()) printEvent(command, event);
     const after_seq = events.at(0)?.seq ?? 0;
     const signal = AbortSignal.any([leave.signal, command.signal]);
     for await (const frame of client.stream("audit.tail", { ...filter, after_seq }, signal)) {

@@ -243,7 +243,7 @@ describe("what is judged", () => {
 
   it("A24-23 an address that is refused is never connected to, whatever name leads there", async () => {
     await using site = await serve((_request, response) => response.end("secret"));
-    const judgeAddress = (host: string, address: string) =>
+    const judgeAddress = (host: string, _port: number, address: string) =>
       address === "127.0.0.1" && host !== "named.test"
         ? { layer: "egress" as const, message: `${host} leads to the loopback address ${address}` }
         : undefined;
