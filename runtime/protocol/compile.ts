@@ -110,8 +110,10 @@ export interface PathFact {
 
 /** What a scan below a write grant found. */
 export interface ScanFact {
-  /** Protected entries that exist, files and directories, outermost ones only; links left out. */
+  /** Protected entries that exist, files and directories, outermost ones only. A link has no mount of its own and is left out. */
   readonly protected: readonly string[];
+  /** Which of them are the inside of a git repository, and what of it turns into execution or leads elsewhere. */
+  readonly git_dirs: readonly { readonly path: string; readonly internals: readonly string[] }[];
   /** False where the bounds of the scan were reached: what is protected is then not fully known. */
   readonly complete: boolean;
 }
@@ -159,6 +161,11 @@ export type Compiled =
        * whose path here has become another inode, or has appeared, must be launched anew under a new plan.
        */
       readonly depends_on: readonly string[];
+      /**
+       * Directories of write grants that do not exist yet and are missing from the plan. The caller may make them
+       * (`sandbox/make-granted-dir.ts`), look the facts up again and compile again.
+       */
+      readonly make_dirs: readonly string[];
       /**
        * Write grants to scan again once the process has ended: a protected entry that is there now and was not before was made
        * by it, which no kernel rule could forbid by name.

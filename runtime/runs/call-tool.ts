@@ -48,7 +48,7 @@ export async function callTool(
   const startedAt = deps.now();
   const tool = deps.tools.find((candidate) => candidate.name === request.name);
   const text = canonicalize(request.input) ?? "null";
-  await agent.record({
+  const [invoked] = await agent.record({
     kind: "tool_invoked",
     tool: request.name,
     call_id: request.id,
@@ -56,11 +56,12 @@ export async function callTool(
     args_preview: clipBytes(text, PREVIEW_BYTES),
     read_only: tool?.read_only ?? true,
   });
+  const record = agent.record.under(invoked);
   const { ports, confinement } = agent.ports.forCall();
-  const result = await outcome(agent, ports, tool, request, deps, signal);
+  const result = await outcome({ ...agent, record }, ports, tool, request, deps, signal);
   const layers = confinement();
   const shown = result.ok ? result.output : { error: { ...result.error } };
-  await agent.record(
+  await record(
     ...result.denials.map((denial) => ({
       kind: "capability_denied" as const,
       capability: denial.capability ?? "none",

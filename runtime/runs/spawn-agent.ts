@@ -32,19 +32,17 @@ export interface SpawnedAgent extends LiveAgent {
 export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<SpawnedAgent> {
   const { deps, shared } = run;
   const id = AgentId.parse(ulid(deps.entropy));
-  const record = recorder(deps.journal, {
-    run_id: run.id,
-    step_id: wish.step,
-    agent_id: id,
-    actor: "daemon",
-  });
+  const subject = { run_id: run.id, step_id: wish.step, agent_id: id };
+  const byDaemon = recorder(deps.journal, { ...subject, actor: "daemon" });
   const ceiling = makeCeiling(deps.policy, { workspace: run.dir, never: deps.neverGrantable });
+  // First of all: where nothing can be confined, no agent is born.
+  const ports = deps.openPorts(confinedAgent({ id, ceiling, record: byDaemon, run }));
   const verdicts = wish.grants.map((grant) => ({ grant, verdict: withinCeiling(grant, ceiling) }));
   const tokens = shared.ledger.issue(
     id,
     verdicts.flatMap(({ verdict }) => ("grant" in verdict ? [verdict.grant] : [])),
   );
-  await record(
+  const [spawned] = await byDaemon(
     { kind: "agent_spawned", manifest_name: wish.name, model: wish.model },
     ...tokens.map((token) => ({
       kind: "capability_granted" as const,
@@ -63,7 +61,6 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
           ],
     ),
   );
-  const ports = deps.openPorts(confinedAgent({ id, ceiling, record, run }));
   const unwatch = watchTokens(id, run, (revoked) => ports.tokensChanged(revoked));
   return {
     id,
@@ -71,14 +68,14 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
     ceiling,
     ports,
     workspace: run.dir,
-    record,
+    record: recorder(deps.journal, { ...subject, actor: "agent" }).under(spawned),
     end: async (reason, message) => {
       unwatch();
       const revoked = shared.ledger.release(id);
       try {
         await ports.close();
       } finally {
-        await record(
+        await byDaemon.under(spawned)(
           ...revoked.map((token) => ({
             kind: "capability_revoked" as const,
             token_id: token.id,
