@@ -46,6 +46,7 @@ interface Rooms {
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
   readonly confinement: Confinement;
+  readonly path: string;
 }
 
 /**
@@ -121,10 +122,10 @@ async function openRooms(
     log: (level, message, fields = {}) => log[level](fields, message),
   });
   const reader = openReader(places.databaseFile);
-  return { config, log, journal, reader, models, engine, confinement };
+  return { config, log, journal, reader, models, engine, confinement, path };
 }
 
-function handlersOf({ config, journal, reader, models, engine, confinement }: Rooms) {
+function handlersOf({ config, journal, reader, models, engine, confinement, path }: Rooms) {
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return makeHandlers({
@@ -149,7 +150,7 @@ function handlersOf({ config, journal, reader, models, engine, confinement }: Ro
       confinement: [...confinement.layers()],
     }),
     doctor: async () => [
-      ...diagnose({ ...config, models }),
+      ...diagnose({ ...config, models, path }),
       ...(await confinement.prove()),
     ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),

@@ -75,7 +75,11 @@ function filesPlan(): ConfinementPlan {
 }
 
 const compiledTo = (plan: () => ConfinementPlan) => async () =>
-  ({ ok: true, plan: plan(), kernel_strength: [], notes: [], depends_on: [], rescan: [] }) as const;
+  ({
+    ok: true,
+    plan: plan(),
+    ...{ kernel_strength: [], notes: [], depends_on: [], make_dirs: [], rescan: [] },
+  }) as const;
 
 // The proof is policy's to give; here the worker is asked what the check above it would have refused.
 const grantedRead = (path: string) => ({ kind: "file_read", path }) as Granted<"file_read">;
