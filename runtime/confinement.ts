@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { errorText } from "./base/error-text.js";
+import { compileOnHost } from "./compile-on-host.js";
 import { makeCeiling } from "./policy/ceiling.js";
-import { compile, factsWanted } from "./policy/compile.js";
 import { AgentdError } from "./protocol/agentd-error.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import { neverGrantable, type Places } from "./protocol/places.js";
@@ -14,9 +14,9 @@ import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
+import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import { layersOf } from "./sandbox/agent-ports.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
-import { lookUpFacts } from "./sandbox/host-facts.js";
 import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
 import { peerUid } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
@@ -71,7 +71,7 @@ export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
 
 const QUOTAS: EgressOptions["quotas"] = {
   max_connections: 256,
-  max_bytes: 16 << 30 > 0 ? 16 << 30 : 17_179_869_184,
+  max_bytes: 17_179_869_184,
   idle_ms: 120_000,
   connect_ms: 30_000,
   total_ms: 3_600_000,
@@ -85,10 +85,8 @@ type State =
 /** Proves every layer by a launch, so that the first agent does not find out. Never throws. */
 export async function openConfinement(options: ConfinementOptions): Promise<Confinement> {
   const { launcher, places, policy } = options;
-  const compileFor: EngineDeps["compile"] = async (request, holder) => {
-    const facts = await lookUpFacts(factsWanted(request, holder), { path: options.path });
-    return compile(request, holder, facts);
-  };
+  const landlockAbi = launcher.addon?.landlockAbi() ?? 0;
+  const compileFor = compileOnHost({ landlockAbi, path: options.path, cgroup: delegatedCgroup() });
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
   const sandbox = launcher.ok ? sandboxOf(options, launcher) : undefined;
   const probe = async (): Promise<LayerProbe | AgentdError> => {
