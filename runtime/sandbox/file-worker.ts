@@ -1,5 +1,6 @@
 import { openSync, statSync } from "node:fs";
 import { constants } from "node:os";
+import { basename } from "node:path";
 import { errnoOf } from "../base/error-text.js";
 import type { Denial } from "../protocol/access.js";
 import type { Compiled } from "../protocol/compile.js";
@@ -7,6 +8,7 @@ import { PlanPath } from "../protocol/confinement.js";
 import {
   decodeList,
   decodeRead,
+  decodeStat,
   decodeWritten,
   type FileReply,
   type FileRequest,
@@ -68,13 +70,7 @@ class Worker implements FileWorker {
     this.#options = options;
     this.port = {
       read: (file, range, signal) => this.#read(file.path, range, signal),
-      list: async (path, maxEntries, signal) => {
-        const request = { verb: "list", path: path.path, max_entries: maxEntries } as const;
-        const answer = await this.#ask(request, signal);
-        if (!answer.ok) return answer;
-        const { kind, truncated, entries } = decodeList(answer.value);
-        return { ok: true, value: { kind: kind === "dir" ? "dir" : "file", truncated, entries } };
-      },
+      list: (path, maxEntries, signal) => this.#list(path.path, maxEntries, signal),
       write: async (file, content, signal) => {
         const verb = content.append ? "append" : "replace";
         if (content.bytes.length > MAX_CONTENT_BYTES)
@@ -123,6 +119,22 @@ class Worker implements FileWorker {
     this.invalidate();
     await starting;
     await exited;
+  }
+
+  /** A directory's entries; of a file, the file itself. */
+  async #list(
+    path: string,
+    maxEntries: number,
+    signal: AbortSignal,
+  ): ReturnType<FilesPort["list"]> {
+    const listed = await this.#ask({ verb: "list", path, max_entries: maxEntries }, signal);
+    if (!listed.ok) return listed;
+    const { kind, truncated, entries } = decodeList(listed.value);
+    if (kind === "dir") return { ok: true, value: { kind, truncated, entries } };
+    const found = await this.#ask({ verb: "stat", path }, signal);
+    if (!found.ok) return found;
+    const entry = { name: basename(path), ...decodeStat(found.value) };
+    return { ok: true, value: { kind: "file", truncated: false, entries: [entry] } };
   }
 
   /** At most `max_bytes`; what is more than one frame holds is asked for piece by piece. */

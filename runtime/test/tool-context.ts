@@ -110,8 +110,8 @@ function testAgent(dir: string, landlockAbi: number, options: TestPlaceOptions):
   const capabilities: readonly Capability[] = [
     { kind: "file_read", glob: `${dir}/*` },
     { kind: "file_write", glob: `${dir}/*` },
-    { kind: "git_commit", dir: `${dir}/*` },
-    { kind: "cargo_run", dir: `${dir}/*` },
+    { kind: "git_commit", dir },
+    { kind: "cargo_run", dir },
     { kind: "web_search" },
     ...PROGRAMS.map((program) => ({ kind: "exec" as const, program, subcommands: null })),
   ];
