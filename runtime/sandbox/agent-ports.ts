@@ -29,6 +29,10 @@ export interface AgentPortsOptions {
   readonly home: () => Promise<string>;
 }
 
+interface Source {
+  readonly enforced: () => Enforced | null;
+}
+
 const FILE_TOKENS: ReadonlySet<RevokedToken["kind"]> = new Set(["file_read", "file_write"]);
 
 export function openAgentPorts(options: AgentPortsOptions): AgentPorts {
@@ -47,14 +51,14 @@ export function openAgentPorts(options: AgentPortsOptions): AgentPorts {
   const web = confinedWeb({ machine, agent, idleMs, program: options.web });
   return {
     forCall: () => {
-      const used = new Set<() => Enforced | null>();
+      const used = new Set<Source>();
       const { read, list, write } = files.port;
       const by = <A extends unknown[], R>(
-        source: { readonly enforced: () => Enforced | null },
+        source: Source,
         method: (...args: A) => R,
       ) => {
         return (...args: A): R => {
-          used.add(source.enforced);
+          used.add(source);
           return method(...args);
         };
       };
@@ -63,7 +67,7 @@ export function openAgentPorts(options: AgentPortsOptions): AgentPorts {
         programs: { run: by(programs, programs.port.run) },
         web: { fetch: by(web, web.port.fetch) },
       };
-      return { ports, confinement: () => layersOf([...used].map((enforced) => enforced() ?? {})) };
+      return { ports, confinement: () => layersOf([...used].map((source) => source.enforced() ?? {})) };
     },
     prewarm: async () => {
       await files.warm(new AbortController().signal).catch(() => false);
