@@ -41,7 +41,19 @@ export interface TestAgentOptions {
 }
 
 const PROGRAM_DIR = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
-const PROGRAMS = ["git", "rg", "cargo", "npm", "node", "python3", "make", "curl", "sh", "cat", "ls"];
+const PROGRAMS = [
+  "git",
+  "rg",
+  "cargo",
+  "npm",
+  "node",
+  "python3",
+  "make",
+  "curl",
+  "sh",
+  "cat",
+  "ls",
+];
 
 /** A directory for `openTestAgent`, so that a test can put files there first. */
 export async function testBase(): Promise<string> {
@@ -100,9 +112,14 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     revoke: (start) => {
       const held = ledger.heldBy(agent.id).map(({ token }) => token);
       const written = (token: (typeof held)[number]) => JSON.stringify(token.capability);
-      ledger.revoke(held.filter((token) => written(token).includes(start)).map((token) => token.id));
+      ledger.revoke(
+        held.filter((token) => written(token).includes(start)).map((token) => token.id),
+      );
     },
-    events: () => reader.events({ after_seq: 0, limit: 10_000, reverse: false }).filter((event) => !("erased" in event)) as AuditEvent[],
+    events: () =>
+      reader
+        .events({ after_seq: 0, limit: 10_000, reverse: false })
+        .filter((event) => !("erased" in event)) as AuditEvent[],
     [Symbol.asyncDispose]: async () => {
       await agent.end("completed");
       await confinement.close();
