@@ -1,36 +1,47 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, realpathSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import pino from "pino";
-import { openJournal } from "./audit/journal.js";
+import pino, { type Logger } from "pino";
+import { type Journal, openJournal } from "./audit/journal.js";
 import { makeRedactor } from "./audit/redact.js";
 import { verifyOffLoop } from "./audit/verify-off-loop.js";
-import type { Entropy } from "./base/ulid.js";
 import { explainRole } from "./catalog/explain-role.js";
-import { loadRoles } from "./catalog/roles.js";
-import { readPolicy, readProviders, readSettings } from "./catalog/settings.js";
+import {
+  type Configuration,
+  type ConfigurationSources,
+  readConfiguration,
+} from "./configuration.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
-import { type CredentialSources, readCredential } from "./credentials.js";
 import { diagnose } from "./doctor.js";
 import type { ExitCode } from "./protocol/error-code.js";
-import type { Places } from "./protocol/places.js";
+import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
+import type { ModelDirectory } from "./providers/models.js";
+import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
 import { openPorts } from "./sandbox/open-ports.js";
 import { openReader } from "./store/open-reader.js";
+import type { StoreReader } from "./store/reader.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
 /** How long a stopping daemon waits for its runs to end, in ms. */
 const STOP_GRACE_MS = 5_000;
 
-export interface DaemonOptions {
-  readonly places: Places;
-  readonly credentialsDirectory: string | undefined;
-  readonly keys: CredentialSources["keys"];
+export interface DaemonOptions extends ConfigurationSources {
   /** Where programs are looked up. */
+  readonly path: string;
+}
+
+/** What lives as long as the daemon. */
+interface Rooms {
+  readonly config: Configuration;
+  readonly log: Logger;
+  readonly journal: Journal;
+  readonly reader: StoreReader;
+  readonly models: ModelDirectory;
+  readonly engine: RunEngine;
   readonly path: string;
 }
 
@@ -40,108 +51,17 @@ export interface DaemonOptions {
  */
 export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   const stop = stopSignal();
-  const places = resolvedPlaces(options.places);
-  const settings = readSettings(places.settingsFile);
-  const policy = readPolicy(places.policyFile);
-  const providersFile = readProviders(places.providersFile);
-  const log = pino({ name: "agentd", level: settings.log_level });
-  const credential = (name: string) =>
-    readCredential(name, { ...options, credentialsDir: places.credentialsDir });
-  const entropy: Entropy = { now: Date.now, randomBytes };
-  const secrets = secretNames(providersFile).flatMap((name) => credential(name) ?? []);
-
-  const journal = await openJournal({
-    path: places.databaseFile,
-    entropy,
-    redact: makeRedactor(secrets),
-    onHead: (head) => log.info({ audit_head: head }, "audit head"),
-  });
-  const reader = openReader(places.databaseFile);
-  const catalog = loadRoles([
-    { dir: places.vendorRolesDir, origin: "vendor" },
-    { dir: places.operatorRolesDir, origin: "operator" },
-  ]);
-  const models = openModels({
-    file: providersFile,
-    defaultSlots: settings.model_slots,
-    credential,
-    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
-    random: Math.random,
-    now: Date.now,
-    ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }),
-  });
-  const never = neverGrantable(places);
-  const engine = openEngine({
-    journal,
-    models,
-    tools: BUILTIN_TOOLS,
-    roles: () => catalog.roles,
-    settings,
-    policy,
-    neverGrantable: never,
-    workspaceBase: places.workspaceDir,
-    openPorts: async ({ workspace, judgeAddress }) => ({
-      ...openPorts({
-        home: workspace,
-        tmp: workspace,
-        path: options.path,
-        judgeAddress: (host, port, address) => judgeAddress({ host, port, address }),
-        ca_files: settings.ca_files,
-        ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }),
-      }),
-      confinement: [],
-      close: async () => undefined,
-    }),
-    entropy,
-    log: (level, message, fields = {}) => log[level](fields, message),
-  });
+  const rooms = await openRooms(readConfiguration(options), options);
+  const { config, log, journal, reader, engine, models } = rooms;
   await failInterrupted(journal, reader);
-  const startedAt = new Date();
+  await recordStart(rooms);
   const server = await startServer({
-    socketPath: places.socketPath,
+    socketPath: config.places.socketPath,
     peerOf: () => ({ uid: null }),
     log,
-    handlers: makeHandlers({
-      engine,
-      reader,
-      subscribe: journal.subscribe,
-      roles: () => ({ roles: catalog.roles, problems: catalog.problems }),
-      explainRole: ({ role }, params) =>
-        explainRole(role, params, { policy, never, workspaceDir: places.workspaceDir }),
-      toolSpecs: BUILTIN_TOOLS.map(toolSpec),
-      status: () => ({
-        version: VERSION,
-        pid: process.pid,
-        started_at: startedAt.toISOString(),
-        default_provider: models.default_provider,
-        runs_active: reader.runs({ all: false }).length,
-        agents_active: reader.agents({ all: false }).length,
-        confinement: [],
-      }),
-      doctor: async () =>
-        diagnose({ places, models, catalog, providersFile, credential, path: options.path }),
-      verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
-    }),
+    handlers: handlersOf(rooms),
   });
-  await journal.append([
-    {
-      kind: "daemon_started",
-      actor: "daemon",
-      version: VERSION,
-      pid: process.pid,
-      confinement: [],
-    },
-    ...catalog.problems.map(({ file, line, message }) => ({
-      kind: "catalog_entry_disabled" as const,
-      actor: "daemon",
-      file,
-      line,
-      problem: message,
-    })),
-  ]);
-  for (const problem of catalog.problems) log.warn(problem, "a role disabled itself");
-  log.warn("nothing is confined yet: tools run in the daemon behind the capability check alone");
-  log.info({ socket: places.socketPath, provider: models.default_provider }, "agentd ready");
+  log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
 
   const reason = await stop;
   log.info({ reason }, "stopping");
@@ -153,38 +73,107 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   return 0;
 }
 
+async function openRooms(config: Configuration, { path }: DaemonOptions): Promise<Rooms> {
+  const { places, settings, policy, catalog } = config;
+  const proxy = settings.proxy === undefined ? {} : { proxy: settings.proxy };
+  const log = pino({ name: "agentd", level: settings.log_level });
+  const entropy = { now: Date.now, randomBytes };
+  const journal = await openJournal({
+    path: places.databaseFile,
+    entropy,
+    redact: makeRedactor(config.secrets),
+    onHead: (head) => log.info({ audit_head: head }, "audit head"),
+  });
+  const models = openModels({
+    file: config.providersFile,
+    defaultSlots: settings.model_slots,
+    credential: config.credential,
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+    random: Math.random,
+    now: Date.now,
+    ...proxy,
+  });
+  const engine = openEngine({
+    journal,
+    models,
+    tools: BUILTIN_TOOLS,
+    roles: () => catalog.roles,
+    settings,
+    policy,
+    neverGrantable: neverGrantable(places),
+    workspaceBase: places.workspaceDir,
+    openPorts: async ({ workspace, judgeAddress }) => ({
+      ...openPorts({
+        home: workspace,
+        tmp: workspace,
+        path,
+        judgeAddress: (host, port, address) => judgeAddress({ host, port, address }),
+        ca_files: settings.ca_files,
+        ...proxy,
+      }),
+      confinement: [],
+      close: async () => undefined,
+    }),
+    entropy,
+    log: (level, message, fields = {}) => log[level](fields, message),
+  });
+  return { config, log, journal, reader: openReader(places.databaseFile), models, engine, path };
+}
+
+function handlersOf({ config, journal, reader, models, engine, path }: Rooms) {
+  const { places, policy, catalog } = config;
+  const startedAt = new Date().toISOString();
+  return makeHandlers({
+    engine,
+    reader,
+    subscribe: journal.subscribe,
+    roles: () => catalog,
+    explainRole: ({ role }, params) =>
+      explainRole(role, params, {
+        policy,
+        never: neverGrantable(places),
+        workspaceDir: places.workspaceDir,
+      }),
+    toolSpecs: BUILTIN_TOOLS.map(toolSpec),
+    status: () => ({
+      version: VERSION,
+      pid: process.pid,
+      started_at: startedAt,
+      default_provider: models.default_provider,
+      runs_active: reader.runs({ all: false }).length,
+      agents_active: reader.agents({ all: false }).length,
+      confinement: [],
+    }),
+    doctor: async () => diagnose({ ...config, models, path }),
+    verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
+  });
+}
+
+async function recordStart({ config, journal, log }: Rooms): Promise<void> {
+  const { problems } = config.catalog;
+  await journal.append([
+    {
+      kind: "daemon_started",
+      actor: "daemon",
+      version: VERSION,
+      pid: process.pid,
+      confinement: [],
+    },
+    ...problems.map(({ file, line, message }) => ({
+      kind: "catalog_entry_disabled" as const,
+      actor: "daemon",
+      file,
+      line,
+      problem: message,
+    })),
+  ]);
+  for (const problem of problems) log.warn(problem, "a role disabled itself");
+  log.warn("nothing is confined yet: tools run in the daemon behind the capability check alone");
+}
+
 /** The first signal that asks the daemon to end. */
 function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
   });
-}
-
-/** The state's folders, made where missing and free of links, so that a path below them is what it seems. */
-function resolvedPlaces(places: Places): Places {
-  for (const dir of [places.stateDir, places.workspaceDir, places.runtimeDir]) {
-    mkdirSync(dir, { recursive: true, mode: 0o750 });
-  }
-  return { ...places, workspaceDir: realpathSync(places.workspaceDir) };
-}
-
-function neverGrantable(places: Places): readonly string[] {
-  return [
-    places.configDir,
-    places.credentialsDir,
-    places.stateDir,
-    places.runtimeDir,
-    "/mnt/data",
-    "/boot",
-    "/proc",
-    "/sys",
-    "/run",
-  ];
-}
-
-function secretNames(file: ReturnType<typeof readProviders>): readonly string[] {
-  const named = Object.values(file.providers).flatMap((entry) =>
-    "credential" in entry && entry.credential !== undefined ? [entry.credential] : [],
-  );
-  return [...new Set([...named, "deepseek", "anthropic", "openai"])];
 }

@@ -62,32 +62,39 @@ async function forwarded(path: string): Promise<number> {
 
 function read(options: RequestOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    get(options, (response) =>
-      response.on("end", resolve).on("error", reject).resume(),
-    ).on("error", reject);
+    get(options, (response) => response.on("end", resolve).on("error", reject).resume()).on(
+      "error",
+      reject,
+    );
   });
 }
 
-async function many(one: () => Promise<number>, times: number): Promise<readonly number[]> {
-  for (let warm = 0; warm < times / 5; warm++) await one();
-  const samples: number[] = [];
-  for (let round = 0; round < times; round++) samples.push(await one());
-  return samples.sort((left, right) => left - right);
+type Name = "direct" | "tunnel" | "forward";
+const WAYS: Readonly<Record<Name, (path: string) => Promise<number>>> = {
+  direct: (path) => timed(direct, path),
+  tunnel: (path) => timed(tunnel, path),
+  forward: forwarded,
+};
+
+/** Sorted samples of each way, taken in turn, so that whatever else the machine does hits all alike. */
+async function interleaved(path: string, times: number): Promise<Record<Name, number[]>> {
+  const samples: Record<Name, number[]> = { direct: [], tunnel: [], forward: [] };
+  const names = Object.keys(WAYS) as Name[];
+  for (let round = -times / 5; round < times; round++) {
+    for (const name of names) {
+      const sample = await WAYS[name](path);
+      if (round >= 0) samples[name].push(sample);
+    }
+  }
+  for (const name of names) samples[name].sort((left, right) => left - right);
+  return samples;
 }
 
 const at = (samples: readonly number[], part: number) =>
   Number((samples[Math.floor(samples.length * part)] ?? 0).toFixed(3));
-const small = {
-  direct: await many(() => timed(direct, "/"), rounds),
-  tunnel: await many(() => timed(tunnel, "/"), rounds),
-  forward: await many(() => forwarded("/"), rounds),
-};
-const large = {
-  direct: await many(() => timed(direct, "/big"), 30),
-  tunnel: await many(() => timed(tunnel, "/big"), 30),
-  forward: await many(() => forwarded("/big"), 30),
-};
-const row = (name: keyof typeof small) => ({
+const small = await interleaved("/", rounds);
+const large = await interleaved("/big", 30);
+const row = (name: Name) => ({
   p50_ms: at(small[name], 0.5),
   p99_ms: at(small[name], 0.99),
   ratio_p50: Number((at(small[name], 0.5) / at(small.direct, 0.5)).toFixed(2)),

@@ -1,5 +1,5 @@
 /** Where a URL leads, as capabilities name it: host in lower case, no final dot, IPv6 without brackets; the port is never implied. */
-export interface WebAddress {
+interface WebAddress {
   readonly host: string;
   readonly port: number;
 }

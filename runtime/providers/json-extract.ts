@@ -6,7 +6,7 @@ const MAX_FAILURES = 100;
  * strings do not count (A24-5), code fences and thoughts are looked through.
  */
 export function jsonCandidates(reply: string): unknown[] {
-  const text = reply.replace(/<think>[\s\S]*?<\/think>/g, " ").trim();
+  const text = reply.replace(/^\s*<think>[\s\S]*?<\/think>/, " ").trim();
   const whole = parse(text);
   if (whole !== undefined) return [whole];
   const found: { readonly length: number; readonly value: unknown }[] = [];

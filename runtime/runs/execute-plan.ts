@@ -79,7 +79,7 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
   };
 
   try {
-    while (true) {
+    for (;;) {
       if (!stop.aborted) await startReady();
       if (underWay.size === 0) break;
       await Promise.race(underWay.values());

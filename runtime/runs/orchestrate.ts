@@ -54,7 +54,16 @@ export async function replanned(
   failed: FailedAttempt,
   signal: AbortSignal,
 ): Promise<Plan> {
-  return planned(run, signal, failed);
+  try {
+    return await planned(run, signal, failed);
+  } catch (thrown) {
+    const first = failed.failures[0];
+    const gaveUp = thrown instanceof AgentdError && thrown.code === "goal_not_understood";
+    if (!gaveUp || first === undefined) throw thrown;
+    // The planner knows no way around it: what the operator needs to hear is what failed.
+    const { code, message } = first.failure;
+    throw new AgentdError(code, "run step", `step ${first.step}: ${message}`, { cause: thrown });
+  }
 }
 
 async function planned(

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { callTool, toolCallDeps } from "./call-tool.js";
 import type { FailureClass } from "./failure.js";
-import type { AgentReply, StepWork } from "./run-step.js";
+import type { AgentReply, StepWork } from "./step-work.js";
 
 /** Most of a page that is kept. Bytes. */
 const MAX_PAGE_BYTES = 1_000_000;

@@ -10,7 +10,7 @@ import { toolSpec } from "../tools/registry.js";
 import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import { type Failure, providerFailure } from "./failure.js";
 import { missingOutputs } from "./output-contract.js";
-import type { AgentReply, StepWork } from "./run-step.js";
+import type { AgentReply, StepWork } from "./step-work.js";
 
 /**
  * One agent with a model: the role's prompt and message, the tools that its tokens let it call, and the loop. Returns its last

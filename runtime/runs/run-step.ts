@@ -10,13 +10,7 @@ import type { RunContext } from "./run-context.js";
 import { runFetcher } from "./run-fetcher.js";
 import { runModelAgent } from "./run-model-agent.js";
 import { type SpawnedAgent, spawnAgent } from "./spawn-agent.js";
-
-export type Params = Readonly<Record<string, string | readonly string[]>>;
-
-/** What an agent came to, before its outputs are looked at. */
-export type AgentReply =
-  | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly failure: Failure };
+import type { AgentReply, Params, StepWork } from "./step-work.js";
 
 /**
  * Carry out one step with one agent. It has succeeded only when the agent completed, its reply is no `ERROR:` line, and every
@@ -56,19 +50,6 @@ export async function runStep(
     run.shared.liveAgents.delete(agent.id);
     await endAgent(agent, outcome);
   }
-}
-
-/** All that an agent's work on one step needs. */
-export interface StepWork {
-  readonly run: RunContext;
-  readonly step: PlanStep;
-  readonly role: Role;
-  readonly params: Params;
-  /** Absolute paths of the files that the step promises. */
-  readonly outputs: readonly string[];
-  /** What they were like before the step. */
-  readonly before: ReadonlyMap<string, string>;
-  readonly agent: SpawnedAgent;
 }
 
 async function replyOf(work: StepWork, signal: AbortSignal): Promise<AgentReply> {

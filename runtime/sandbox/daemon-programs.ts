@@ -11,7 +11,7 @@ import { asPortResult, failureOfErrno, portFailure } from "./port-failure.js";
 /** How long a process that left the group may hold the output open after the program itself has ended. */
 const DRAIN_MS = 200;
 
-export interface ProgramHome {
+interface ProgramHome {
   readonly home: string;
   readonly tmp: string;
   /** Directories to look programs up in, separated by `:`. */

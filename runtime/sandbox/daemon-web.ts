@@ -16,15 +16,39 @@ export function daemonWeb(options: WebOptions): WebPort {
       const address = webAddress(request.url);
       if (typeof address === "string") return portFailure("failed", `${request.url} ${address}`);
       checkProof(granted, address);
-      const dialer = await dialerFor(address, request.url.startsWith("https"), options);
-      if ("ok" in dialer) return dialer;
+      const tls = request.url.toLowerCase().startsWith("https:");
+      const timeout = AbortSignal.timeout(request.timeout_ms);
       try {
-        return await webHop(dialer, request, signal);
-      } finally {
-        await dialer.destroy();
+        const both = AbortSignal.any([signal, timeout]);
+        const dialer = await unlessAborted(dialerFor(address, tls, options), both);
+        if ("ok" in dialer) return dialer;
+        try {
+          return await webHop(dialer, request, signal);
+        } finally {
+          await dialer.destroy();
+        }
+      } catch (thrown) {
+        if (signal.aborted) return portFailure("failed", "stopped while under way");
+        if (!timeout.aborted) throw thrown;
+        return portFailure("timeout", `${request.url} took longer than ${request.timeout_ms} ms`);
       }
     },
   };
+}
+
+/** The result of work that knows no signal, such as a resolver's; rejects as soon as the signal aborts. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let giveUp = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    giveUp = () => reject(new Error("aborted", { cause: signal.reason }));
+    signal.addEventListener("abort", giveUp, { once: true });
+    if (signal.aborted) giveUp();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
 }
 
 /** A proof for one host must not reach another: that would be a defect of the tool, not of its input. */

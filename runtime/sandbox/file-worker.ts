@@ -1,7 +1,7 @@
 import { openSync } from "node:fs";
 import { constants } from "node:os";
 import type { Denial } from "../protocol/access.js";
-import type { ConfinementPlan } from "../protocol/confinement.js";
+import { type ConfinementPlan, PlanPath } from "../protocol/confinement.js";
 import {
   decodeList,
   decodeRead,
@@ -86,7 +86,7 @@ class Worker implements FileWorker {
   }
 
   enforced(): Readonly<Record<string, string>> | null {
-    return this.#running?.channel.isOpen() ? this.#running.child.enforced : null;
+    return this.#running?.channel.isOpen() === true ? this.#running.child.enforced : null;
   }
 
   invalidate(): void {
@@ -130,6 +130,8 @@ class Worker implements FileWorker {
   }
 
   async #ask(request: FileRequest, signal: AbortSignal): Promise<PortResult<Uint8Array>> {
+    if (!PlanPath.safeParse(request.path).success)
+      return failure("failed", `${request.path}: not an absolute, normalised path`);
     const started = await this.#start(signal);
     if (!started.ok) return started;
     const reply = await started.running.channel.ask(request, signal);
@@ -142,7 +144,7 @@ class Worker implements FileWorker {
   #start(signal: AbortSignal): Promise<Started> {
     if (this.#idle !== null) clearTimeout(this.#idle);
     this.#idle = null;
-    if (this.#running?.channel.isOpen())
+    if (this.#running?.channel.isOpen() === true)
       return Promise.resolve({ ok: true, running: this.#running });
     this.#starting ??= this.#launch(this.#lifetime.signal);
     signal.throwIfAborted();

@@ -6,15 +6,17 @@ import { plainText, titleByPattern } from "./plain-text.js";
 /** More HTML than this is not parsed; the caller learns it from `truncated`. Characters. */
 const MAX_HTML_CHARS = 1_048_576;
 /** Beyond these a page is no article and finding one in it takes too long (measured: 20,000 nested elements, minutes). */
-const MAX_ARTICLE_ELEMENTS = 15_000;
+const MAX_ARTICLE_TAGS = 24_000;
 const MAX_ARTICLE_DEPTH = 100;
-/** Beyond these a page is given as plain text: the conversion recurses. */
-const MAX_ELEMENTS = 60_000;
+/** Beyond these a page is given as plain text: parser and conversion recurse, and take quadratic time on some shapes. */
+const MAX_TAGS = 40_000;
 const MAX_DEPTH = 400;
+/** Longer runs of blanks are cut: they mean nothing, and regular expressions downstream stumble over them. */
+const MAX_BLANKS = 100;
 /** An article shorter than this part of the page is not what the page is about: a list of links, a table. */
 const MIN_ARTICLE_PART = 0.3;
 
-export interface MarkdownPage {
+interface MarkdownPage {
   readonly title: string | null;
   readonly markdown: string;
   /** True where the page was too long to be read whole. */
@@ -48,6 +50,7 @@ interface Dom {
   setAttribute(name: string, value: string): void;
   removeAttribute(name: string): void;
   remove(): void;
+  normalize(): void;
 }
 interface DomDocument extends Dom {
   readonly documentElement: Dom | null;
@@ -60,19 +63,19 @@ const DROPPED =
   "script,style,noscript,template,iframe,object,embed,applet,svg,math,canvas,audio,video,link,meta,form input,button,select,dialog";
 
 function convert(html: string, url: string): { title: string | null; markdown: string } {
+  const shape = shapeOf(html);
+  if (shape.tags > MAX_TAGS || shape.depth > MAX_DEPTH) {
+    return { title: titleByPattern(html), markdown: plainText(html) };
+  }
   const document = parse(html);
   const title = squeeze(document.querySelector("title")?.textContent ?? "");
-  const size = measure(document);
-  if (size.elements > MAX_ELEMENTS || size.depth > MAX_DEPTH) {
-    return { title: orNull(title), markdown: plainText(html) };
-  }
   const base = baseOf(document, url);
   for (const element of [...document.querySelectorAll(DROPPED)]) element.remove();
   for (const element of [...document.querySelectorAll("title")]) element.remove();
   makeAbsolute(document, base);
   const body = toMarkdown(document.body);
   const article =
-    size.elements > MAX_ARTICLE_ELEMENTS || size.depth > MAX_ARTICLE_DEPTH
+    shape.tags > MAX_ARTICLE_TAGS || shape.depth > MAX_ARTICLE_DEPTH
       ? undefined
       : articleMarkdown(document);
   const readable =
@@ -88,20 +91,34 @@ function parse(html: string): DomDocument {
     "",
   );
   const source = whole ? html : `<html><head></head><body>${bare}</body></html>`;
-  return parseHTML(source).document as unknown as DomDocument;
+  const tame = source
+    .replace(/<(?![a-z/!?])/gi, "&lt;")
+    .replace(/\s+/g, (run) => run.slice(0, MAX_BLANKS));
+  const document = parseHTML(tame).document as unknown as DomDocument;
+  // The parser gives every entity a text node of its own; the conversion's time goes with the square of those.
+  document.body.normalize();
+  return document;
 }
 
-/** Counts elements and nesting without recursion; stops counting once over the limits. */
-function measure(document: DomDocument): { elements: number; depth: number } {
-  let elements = 0;
+/** Elements that close themselves or may be left open; they do not nest by being left so. */
+const UNNESTED =
+  /^(?:p|li|td|th|tr|dt|dd|option|br|hr|img|input|meta|link|wbr|col|area|base|source|track|param|embed)$/i;
+
+/**
+ * Tags, character references among them, and their nesting, counted in the text: in time linear in its length, before a parser
+ * that makes an object of each.
+ */
+function shapeOf(html: string): { tags: number; depth: number } {
+  let tags = 0;
+  let open = 0;
   let depth = 0;
-  let level: Dom[] = document.documentElement ? [document.documentElement] : [];
-  while (level.length > 0 && elements <= MAX_ELEMENTS && depth <= MAX_DEPTH) {
-    elements += level.length;
-    depth++;
-    level = level.flatMap((element) => [...element.children]);
+  for (const [, slash, name] of html.matchAll(/<(\/?)([a-z][a-z0-9]{0,20})|[<&]/gi)) {
+    tags++;
+    if (name !== undefined && !UNNESTED.test(name))
+      open = Math.max(0, open + (slash === "/" ? -1 : 1));
+    depth = Math.max(depth, open);
   }
-  return { elements, depth };
+  return { tags, depth };
 }
 
 function baseOf(document: DomDocument, url: string): string {
@@ -129,7 +146,7 @@ function makeAbsolute(document: DomDocument, base: string): void {
 /** What Readability takes for the article, or undefined. It takes the document apart. */
 function articleMarkdown(document: DomDocument): string | undefined {
   const reader = new Readability<unknown>(document as unknown as ReadableDocument, {
-    maxElemsToParse: MAX_ARTICLE_ELEMENTS,
+    maxElemsToParse: MAX_ARTICLE_TAGS,
     serializer: (node: unknown) => node,
   });
   const content = reader.parse()?.content;

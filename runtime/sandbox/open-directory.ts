@@ -12,19 +12,17 @@ export function descriptorPath(handle: FileHandle): string {
  * Throws ELOOP where the open file is not the one named: a component of the path became a symbolic link after the check
  * (proc(5): the link of a descriptor is the file's path now).
  */
-export async function verifyOpened(handle: FileHandle, path: string): Promise<void> {
+async function verifyOpened(handle: FileHandle, path: string): Promise<void> {
   const actual = await readlink(descriptorPath(handle));
   if (actual === path) return;
   throw Object.assign(new Error(`${path} leads to ${actual}`), { code: "ELOOP" });
 }
 
 /** Opens `path`, whose components are no symbolic links, or throws. The caller closes the handle. */
-export async function openVerified(
-  path: string,
-  flags: number,
-  mode?: number,
-): Promise<FileHandle> {
-  const handle = await open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, mode);
+export async function openVerified(path: string, flags: number): Promise<FileHandle> {
+  // A link where a directory was is found by the name of what was opened: O_NOFOLLOW would only say ENOTDIR.
+  const last = (flags & constants.O_DIRECTORY) === 0 ? constants.O_NOFOLLOW : 0;
+  const handle = await open(path, flags | last | constants.O_NONBLOCK);
   try {
     await verifyOpened(handle, path);
     return handle;

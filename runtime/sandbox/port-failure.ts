@@ -1,4 +1,5 @@
 import { errnoOf, errorText } from "../base/error-text.js";
+import { AgentdError } from "../protocol/agentd-error.js";
 import type { PortFailure, PortResult } from "../protocol/ports.js";
 
 /** A failure of a port, as a value. */
@@ -7,7 +8,7 @@ export function portFailure(kind: PortFailure["kind"], message: string): PortFai
 }
 
 /** What the kernel refused although the check above had granted it. */
-export function kernelDenial(message: string): PortFailure {
+function kernelDenial(message: string): PortFailure {
   return { ok: false, kind: "denied", message, denial: { layer: "kernel", message } };
 }
 
@@ -38,7 +39,7 @@ export function failureOfErrno(thrown: unknown, what: string): PortFailure {
   }
 }
 
-/** Runs `work`; a system error it throws becomes a failure that names `what`, an abort one that says so. */
+/** Runs `work`; a system error it throws becomes a failure that names `what`, an abort one that says so. A broken invariant is thrown on. */
 export async function asPortResult<T>(
   what: string,
   signal: AbortSignal,
@@ -48,6 +49,7 @@ export async function asPortResult<T>(
   try {
     return await work();
   } catch (thrown) {
+    if (thrown instanceof AgentdError) throw thrown;
     if (isAborted(signal)) return portFailure("failed", "stopped while under way");
     return failureOfErrno(thrown, what);
   }

@@ -85,7 +85,7 @@ describe("the web worker", () => {
         status: 200,
         url,
         title: "T",
-        body: expect.stringContaining("Head\n\nOne **two**"),
+        body: "## Head\n\nOne **two**",
         truncated: false,
       },
     });

@@ -65,7 +65,9 @@ export interface EgressWorld {
 
 /** An egress proxy on plain loopback listeners, with names and grants that the test chooses. */
 export async function egressWorld(
-  change: Partial<Pick<EgressOptions, "quotas" | "upstream" | "ownAddresses">> = {},
+  change: Partial<
+    Pick<EgressOptions, "quotas" | "upstream" | "ownAddresses" | "judgeAddress">
+  > = {},
 ): Promise<EgressWorld> {
   const grants: Grants = new Map();
   const events: EgressEvent[] = [];

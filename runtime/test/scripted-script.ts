@@ -28,7 +28,7 @@ export interface ScriptedRequest {
   readonly at: number;
 }
 
-export interface ScriptedCall {
+interface ScriptedCall {
   readonly name: string;
   readonly input?: Json;
   /** Instead of `input`: the arguments as text, valid JSON or not. */
@@ -68,7 +68,7 @@ type Answer = string | ScriptedTurn | ScriptedFault;
 export type ScriptedReply = Answer | ((request: ScriptedRequest) => Answer);
 
 /** A text contains a string, or matches a pattern. */
-export type Matcher = string | RegExp;
+type Matcher = string | RegExp;
 
 export interface ScriptedRule {
   /** All that are named must match; none matches everything. `tool_result` looks at each result, `any` at everything said. */

@@ -11,7 +11,7 @@ import type { Command } from "../command.js";
 import { describeAnyEvent } from "../describe-event.js";
 import { plural, shortId } from "../format.js";
 import { jsonLine, plainLine } from "../plain-text.js";
-import { printJson, printLine } from "../print.js";
+import { printJson, printLine, printSteadily } from "../print.js";
 
 export interface AuditOptions {
   readonly run?: string;
@@ -65,7 +65,7 @@ export async function auditExport(command: Command, options: AuditOptions): Prom
   const client = connectTo(command.places.socketPath);
   const events = allEvents(client, filterOf(options), command.signal);
   if (options.output === undefined) {
-    for await (const event of events) printLine(command, jsonLine(event));
+    for await (const event of events) await printSteadily(command, jsonLine(event));
     return 0;
   }
   const file = resolve(command.io.cwd, options.output);

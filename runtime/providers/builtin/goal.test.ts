@@ -103,6 +103,10 @@ describe("parseGoal", () => {
     );
     const started = performance.now();
     parseGoal("fetch https://a.org/".concat("(".repeat(20_000), " and ".repeat(5_000)));
+    parseGoal("compare /a ".repeat(6_000));
+    parseGoal("/a compare ".repeat(100).concat("compare ".repeat(7_000), "/b"));
+    parseGoal("a".repeat(65_000));
+    parseGoal("a.b/".repeat(16_000));
     expect(performance.now() - started).toBeLessThan(1_000);
   });
 });

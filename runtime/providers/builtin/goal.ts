@@ -22,6 +22,8 @@ export type GoalResult =
   | { readonly ok: false; readonly why: string };
 
 const MAX_SOURCES = 60;
+/** How far before a place the verb that leads to it is looked for. */
+const LEAD_CHARS = 400;
 const READ_VERB = /^(fetch|get|download|retrieve|read|load|open|visit|grab|take|pull|look|see)$/i;
 const WRITE_VERB =
   /\b(write|save|store|put|output|export|produce|create|record|make|generate|deliver|place|send the result|into)\b/i;
@@ -37,6 +39,8 @@ const BEYOND =
 /** Understands a goal that names its URLs or files and says what to do with them; or tells why it does not. Pure. */
 export function parseGoal(text: string): GoalResult {
   const { masked, references } = findReferences(text);
+  if (references.length > 2 * MAX_SOURCES)
+    return refuse(`it names more than ${MAX_SOURCES} sources`);
   const unknown = unknownClause(masked);
   if (unknown !== undefined) return refuse(`"${unknown}" is beyond what it can do`);
   const outputs = outputIndexes(masked, references);
@@ -129,13 +133,16 @@ function outputIndexes(masked: string, references: readonly Reference[]): number
       : references[index]?.kind !== "url" && leadsToOutput(piece, before);
     if (isOutput) outputs.push(index);
     previousIsOutput = isOutput;
-    before += piece;
+    before = (before + piece).slice(-LEAD_CHARS);
   }
   return outputs;
 }
 
 function leadsToOutput(lead: string, before: string): boolean {
-  const text = lead.replace(/["'`(<[\s:]+$/g, "").replace(/\s+(the\s+)?(file|path|document)$/i, "");
+  const text = lead
+    .slice(-LEAD_CHARS)
+    .replace(/["'`(<[\s:]+$/g, "")
+    .replace(/\s+(the\s+)?(file|path|document)$/i, "");
   if (/\b(of|from|about|on|for|with|in both|between)$/i.test(text)) return false;
   if (WRITE_VERB.test(text)) return true;
   const verbs = `${before} ${text}`;

@@ -17,25 +17,36 @@ export function escapeMarkdown(text: string): string {
     .replace(/^(\d+)([.)])/, "$1\\$2");
 }
 
-/** A Markdown line as the plain text that it shows. */
+/** `[text](target "title")`. Lengths are bounded, so that no page can make the search take long. */
+const LINK =
+  /\[([^\]]{0,300})\]\((?:<[^>]{0,2000}>|[^()\s]{0,2000}(?:\([^()]{0,200}\)[^()\s]{0,200}){0,3})(?:\s+"[^"]{0,300}")?\)/g;
+
+/** A Markdown line as the plain text that it shows. What a backslash escapes is hidden from the other rules while they work. */
 export function plainText(markdown: string): string {
   return markdown
-    .replace(/!\[[^\]]*\]\([^)]*\)/g, " ")
-    .replace(
-      /(?<!\\)\[((?:\\.|[^\]\\])*)\]\((?:<[^>]*>|[^()\s]*(?:\([^()]*\)[^()\s]*)*)(?:\s+"[^"]*")?\)/g,
-      "$1",
-    )
-    .replace(/<\/?[a-z][^>]*>/gi, " ")
-    .replace(/(?<!\\)(\*\*|__|`+)/g, "")
-    .replace(/(?<![\\\w])[*_](?=\S)|(?<=\S)(?<!\\)[*_](?!\w)/g, "")
-    .replace(/\\([!-/:-@[-`{-~])/g, "$1")
+    .replace(/[\ue000-\ue07f]/g, " ")
+    .replace(/\\([!-/:-@[-`{-~])/g, (_, mark: string) => hidden(mark))
+    .replace(/!\[[^\]]{0,300}\]\([^)]{0,2000}\)/g, " ")
+    .replace(LINK, "$1")
+    .replace(/<\/?[a-z][^>]{0,1000}>/gi, " ")
+    .replace(/\*\*|__|`+/g, "")
+    .replace(/(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)/g, "")
     .replace(/&lt;/g, "<")
     .replace(/&gt;/g, ">")
     .replace(/&quot;/g, '"')
     .replace(/&amp;/g, "&")
+    .replace(/[\ue000-\ue07f]/g, shown)
     .replace(INVISIBLE, "")
     .replace(/\s+/g, " ")
     .trim();
+}
+
+function hidden(mark: string): string {
+  return String.fromCharCode(0xe000 + mark.charCodeAt(0));
+}
+
+function shown(mark: string): string {
+  return String.fromCharCode(mark.charCodeAt(0) - 0xe000);
 }
 
 /** A link target in angle brackets, if it is a web address or an absolute path; else undefined. */

@@ -1,14 +1,12 @@
 /** What the builtin provider can do with sources. `collect` quotes the main points without being asked for more. */
-export const OPERATIONS = [
-  "compare",
-  "outline",
-  "extract",
-  "list",
-  "analyse",
-  "summarise",
-  "collect",
-] as const;
-export type Operation = (typeof OPERATIONS)[number];
+export type Operation =
+  | "compare"
+  | "outline"
+  | "extract"
+  | "list"
+  | "analyse"
+  | "summarise"
+  | "collect";
 
 /** The words that ask for each, most telling first: a goal that says "compare" and "summarise" wants a comparison. */
 const WORDS: readonly (readonly [Operation, RegExp])[] = [

@@ -4,7 +4,7 @@ import type { Goal, GoalSource } from "./goal.js";
 import type { Operation } from "./operation.js";
 
 /** A plan as a planner answers it; the caller parses and checks it like any other. */
-export interface PlannedStep {
+interface PlannedStep {
   readonly id: string;
   readonly role: string;
   readonly params: Readonly<Record<string, Json>>;

@@ -2,7 +2,7 @@ import { splitSentences } from "./sentences.js";
 import type { Source } from "./source.js";
 import { stems } from "./words.js";
 
-const MAX_SENTENCES = 400;
+const MAX_SENTENCES = 200;
 const DAMPING = 0.85;
 const ROUNDS = 30;
 /** Two sentences nearer to each other than this say the same. */

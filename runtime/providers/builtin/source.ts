@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { plainText } from "./markdown.js";
 
 /** A piece of a text as its Markdown shows it, in plain words. */
-export interface Block {
+interface Block {
   readonly kind: "heading" | "paragraph" | "item";
   /** Of a heading, 1 to 6; 0 for the others. */
   readonly level: number;
@@ -20,6 +20,9 @@ export interface Source {
 }
 
 const HEADER_LINES = 6;
+/** More of a source is not read, and more of a paragraph is not one: a page must not keep the daemon busy. Characters. */
+const MAX_TEXT = 300_000;
+const MAX_BLOCK = 5_000;
 const NOTES_PREFIX = "Notes: ";
 const TERMS_PREFIX = "> Frequent words: ";
 
@@ -28,7 +31,7 @@ const TERMS_PREFIX = "> Frequent words: ";
  * called by its first heading, else by its name, and is its own source.
  */
 export function readSource(path: string, text: string): Source {
-  const lines = text.replace(/\r\n?/g, "\n").split("\n");
+  const lines = text.slice(0, MAX_TEXT).replace(/\r\n?/g, "\n").split("\n");
   const header = lines.slice(0, HEADER_LINES);
   const origin = header.findIndex((line) => /^Source: <?(https?:\/\/|\/)\S*>?$/i.test(line.trim()));
   const link = origin < 0 ? path : (header[origin] ?? "").replace(/^\s*Source: |[<>]/gi, "").trim();
@@ -104,6 +107,6 @@ function isFurniture(line: string): boolean {
 }
 
 function push(blocks: Block[], kind: Block["kind"], level: number, markdown: string): void {
-  const text = plainText(markdown.replace(/\s*\|\s*/g, " "));
+  const text = plainText(markdown.slice(0, MAX_BLOCK).replace(/\s*\|\s*/g, " "));
   if (text !== "") blocks.push({ kind, level, text });
 }

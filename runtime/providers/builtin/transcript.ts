@@ -23,7 +23,7 @@ export interface Transcript {
   readonly calls: number;
 }
 
-export interface Page {
+interface Page {
   readonly title: string;
   readonly url: string;
   readonly body: string;

@@ -2,7 +2,7 @@ import { isIP, type Socket } from "node:net";
 import { errnoOf, errorText } from "../../base/error-text.js";
 import { authorityText } from "../../protocol/host-name.js";
 import { forbiddenAddress } from "./address-guard.js";
-import type { EgressContext, Refusal } from "./context.js";
+import { type EgressContext, type Refusal, refuse } from "./context.js";
 import { dial } from "./dial.js";
 import { dialUpstream } from "./dial-upstream.js";
 import type { Flow } from "./flow.js";
@@ -35,6 +35,8 @@ export async function admit(
   const tell: Tell = (event) => {
     if (!flow.signal.aborted) context.report({ via: flow.via, ...target, ...event });
   };
+  if (!context.spend("up", 0) || !context.spend("down", 0))
+    return refuse(context, flow, target, "quota", "the byte quota is used up");
   const verdict = context.judge(target.host, target.port, "open");
   if (!verdict.ok) {
     const { message } = verdict.denial;
@@ -93,7 +95,7 @@ async function lookUp(
     return { ok: false, reason, message };
   }
   const forbidden = forbiddenAddress(found, context.ownAddresses(), named);
-  if (forbidden === undefined) return { ok: true, value: found };
+  if (forbidden === undefined) return judgeAddresses(context, target, found, tell);
   const { address, kind } = forbidden;
   const what = isIP(host) === 0 ? `${host} resolves to ${address}` : address;
   const message = `${what}: a ${kind.replace("_", "-")} address, which policy.yaml and the token must both name`;
@@ -101,6 +103,22 @@ async function lookUp(
   const denial = { layer: "egress", message, capability } as const;
   tell({ verdict: "refused", reason: "forbidden_address", message, address, denial });
   return { ok: false, reason: "forbidden_address", message };
+}
+
+function judgeAddresses(
+  context: EgressContext,
+  target: Target,
+  addresses: readonly string[],
+  tell: Tell,
+): Outcome<readonly string[]> {
+  for (const address of addresses) {
+    const denial = context.judgeAddress?.({ ...target, address });
+    if (denial === undefined) continue;
+    const { message } = denial;
+    tell({ verdict: "refused", reason: "forbidden_address", message, address, denial });
+    return { ok: false, reason: "forbidden_address", message };
+  }
+  return { ok: true, value: addresses };
 }
 
 async function resolveOnce(

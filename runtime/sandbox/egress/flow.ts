@@ -22,6 +22,8 @@ export class Flow {
 
   constructor(client: Socket, via: EgressVia, quotas: EgressQuotas) {
     this.client = client;
+    // Heads and handshakes are small and waited for.
+    client.setNoDelay(true);
     this.reader = new SocketReader(client);
     this.via = via;
     this.#idle = setTimeout(() => this.abort("timeout"), quotas.idle_ms);

@@ -1,12 +1,16 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import { errorText } from "../../base/error-text.js";
+import { authorityText } from "../../protocol/host-name.js";
 import { type Admitted, admit, reportAllowed } from "./admit.js";
 import { type EgressContext, refuse, spendBytes } from "./context.js";
 import type { Flow } from "./flow.js";
 import { endToEnd, errorReply, replyFraming, replyHead, writeAll } from "./http-reply.js";
 import { parseOriginRequest, type Target } from "./parse-connect.js";
 import { MAX_HEAD_BYTES, parseRequestHead, type RequestHead } from "./parse-http-head.js";
-import { requestBody } from "./request-body.js";
+import { MalformedBody, requestBody } from "./request-body.js";
+
+/** Written anew: the Host in its canonical form, so that the server reads the very name that was judged. */
+const REWRITTEN: ReadonlySet<string> = new Set(["host", "expect", "content-length"]);
 
 /** One plain HTTP request whose target is known. */
 export interface ForwardRequest {
@@ -81,35 +85,48 @@ export async function forward(
     return false;
   }
   reportAllowed(context, flow, admitted);
+  if (!spendBytes(context, flow, "up", headBytes(request.head))) return false;
   const outgoing = startRequest(request, admitted);
+  let fault: unknown;
   try {
     const response = responseOf(outgoing);
     // An early answer must be heard while the body is still going out.
     const sent = sendBody(context, flow, request.head, outgoing).then(
       () => true,
       (error: unknown) => {
-        outgoing.destroy(new Error(errorText(error)));
+        fault = error;
+        outgoing.destroy();
         return false;
       },
     );
     const isOpen = await sendReply(context, flow, request.head, await response);
     return isOpen && (await Promise.race([sent, Promise.resolve(false)]));
   } catch (error) {
-    const message = `${request.target.host} broke off: ${errorText(error)}`;
-    if (!flow.signal.aborted) {
-      context.report({
-        via: flow.via,
-        ...request.target,
-        verdict: "failed",
-        reason: "unreachable",
-        message,
-      });
-      answerError(flow, "unreachable", message);
-    }
+    if (!flow.signal.aborted) answerFault(context, flow, request.target, fault ?? error);
     return false;
   } finally {
     admitted.socket.destroy();
   }
+}
+
+/** A head carries data out as well as a body does. */
+function headBytes(head: RequestHead): number {
+  return head.headers.reduce(
+    (sum, [name, value]) => sum + name.length + value.length,
+    head.target.length,
+  );
+}
+
+function answerFault(context: EgressContext, flow: Flow, target: Target, fault: unknown): void {
+  if (fault instanceof MalformedBody) {
+    refuse(context, flow, target, "malformed", fault.message);
+    answerError(flow, "malformed", fault.message);
+    return;
+  }
+  const message = `${target.host} broke off: ${errorText(fault)}`;
+  const what = { verdict: "failed", reason: "unreachable", message } as const;
+  context.report({ via: flow.via, ...target, ...what });
+  answerError(flow, "unreachable", message);
 }
 
 function startRequest(request: ForwardRequest, admitted: Admitted): ClientRequest {
@@ -121,13 +138,15 @@ function startRequest(request: ForwardRequest, admitted: Admitted): ClientReques
     setHost: false,
     maxHeaderSize: MAX_HEAD_BYTES,
   });
+  const { host, port } = request.target;
+  outgoing.setHeader(
+    "Host",
+    port === 80 ? authorityText(host, port).replace(/:80$/, "") : authorityText(host, port),
+  );
   for (const [name, value] of endToEnd(head.headers)) {
-    const key = name.toLowerCase();
-    if (key === "expect" || key === "content-length") continue;
+    if (REWRITTEN.has(name.toLowerCase())) continue;
     outgoing.appendHeader(name, value);
   }
-  const { host, port } = request.target;
-  if (head.host === null) outgoing.setHeader("Host", port === 80 ? host : `${host}:${port}`);
   if (head.body.kind === "length") outgoing.setHeader("Content-Length", head.body.bytes);
   else if (head.body.kind === "chunked") outgoing.setHeader("Transfer-Encoding", "chunked");
   else outgoing.useChunkedEncodingByDefault = false;
@@ -180,7 +199,8 @@ async function sendReply(
   const framing = replyFraming(response, head.method, head.version);
   const close = head.close || framing === "until_close";
   const send = (bytes: Buffer) => writeAll(flow.client, bytes, flow.signal);
-  if (!(await send(replyHead(response, framing, close)))) return false;
+  const answer = replyHead(response, framing, close);
+  if (!spendBytes(context, flow, "down", answer.length) || !(await send(answer))) return false;
   try {
     for await (const part of response as AsyncIterable<Buffer>) {
       if (!spendBytes(context, flow, "down", part.length)) return false;

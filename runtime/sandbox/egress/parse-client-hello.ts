@@ -104,14 +104,12 @@ function readExtensions(bytes: Buffer): ClientHello | string {
     : { serverName, encrypted, earlyData };
 }
 
-/** Exactly one entry of type host_name, in canonical form. */
+/** Exactly one entry of type host_name, spelled in canonical form but for its case: a server reads these bytes. */
 function readServerName(list: Buffer): string | undefined {
   if (list.length < 5 || skipVector(list, 0, 2) !== list.length || list[2] !== 0) return undefined;
   if (skipVector(list, 3, 2) !== list.length) return undefined;
-  const name = list.subarray(5);
-  return name.every((byte) => byte > 0x20 && byte < 0x7f)
-    ? canonicalHost(name.toString("latin1"))
-    : undefined;
+  const text = list.toString("latin1", 5).toLowerCase();
+  return canonicalHost(text) === text ? text : undefined;
 }
 
 /** The offset behind a vector whose length is written in `width` bytes at `offset`, or undefined if it does not fit. */

@@ -66,8 +66,19 @@ export function connectionOptions(headers: RequestHead["headers"]): readonly str
 
 function unfinished(bytes: Buffer): Parsed<RequestHead> {
   if (bytes.length >= MAX_HEAD_BYTES) return bad("the request head is too large");
+  if (countLines(bytes) > MAX_HEADERS + 1) return bad("too many header fields");
   // A line end of one byte would make the head look endless here and finished elsewhere.
   return hasBareLineEnd(bytes) ? bad("a line does not end in CR LF") : MORE;
+}
+
+/** Counts no further than the bound, so that a head sent byte by byte stays cheap to look at again. */
+function countLines(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) {
+    count += 1;
+    if (count > MAX_HEADERS + 1) break;
+  }
+  return count;
 }
 
 function hasBareLineEnd(bytes: Buffer): boolean {

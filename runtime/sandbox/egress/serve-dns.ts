@@ -62,10 +62,14 @@ export function answerDns(
 }
 
 /** Answers on a bound UDP socket until it is closed. */
-export function serveDnsUdp(context: EgressContext, names: FakeAddresses, fd: number): UdpSocket {
+export function serveDnsUdp(
+  context: EgressContext,
+  names: FakeAddresses,
+  fd: number,
+  onError: (error: Error) => void,
+): UdpSocket {
   const socket = createSocket("udp4");
-  // A send that fails is the client's loss: it asks again.
-  socket.on("error", () => undefined);
+  socket.on("error", onError);
   socket.on("message", (message, peer) => {
     const answer = answerDns(context, names, message);
     if (answer !== undefined) socket.send(answer, peer.port, peer.address, () => undefined);

@@ -36,22 +36,18 @@ export function serveEgress(options: EgressOptions): Egress {
     }
     void runFlow(context, flows, new Flow(client, via, options.quotas), serve);
   };
-  const servers = [
-    listen(proxy, accept("http", serveProxy)),
-    listen(
-      dns_tcp,
-      accept("dns", (shared, flow) => serveDnsTcp(shared, flow, names)),
-    ),
-    listen(
-      http,
-      accept("capture", (shared, flow) => serveCapturedHttp(shared, flow, names)),
-    ),
-    listen(
-      https,
-      accept("capture", (shared, flow) => serveCapturedHttps(shared, flow, names)),
-    ),
-  ].filter((server) => server !== undefined);
-  const udp = dns_udp === undefined ? undefined : serveDnsUdp(context, names, dns_udp.fd);
+  const failed = (error: Error) =>
+    context.report({ ...NO_LISTENER, message: `a listener failed: ${error.message}` });
+  const wanted: readonly [StreamListener | undefined, EgressVia, Serve][] = [
+    [proxy, "http", serveProxy],
+    [dns_tcp, "dns", (shared, flow) => serveDnsTcp(shared, flow, names)],
+    [http, "capture", (shared, flow) => serveCapturedHttp(shared, flow, names)],
+    [https, "capture", (shared, flow) => serveCapturedHttps(shared, flow, names)],
+  ];
+  const servers = wanted.flatMap(([listener, via, serve]) =>
+    listener === undefined ? [] : [listen(listener, accept(via, serve), failed)],
+  );
+  const udp = dns_udp === undefined ? undefined : serveDnsUdp(context, names, dns_udp.fd, failed);
   let closed: Promise<void> | undefined;
   return {
     stats: () => ({ ...stats, open: flows.size }),
@@ -63,6 +59,13 @@ export function serveEgress(options: EgressOptions): Egress {
   };
 }
 
+const NO_LISTENER = {
+  via: "listener",
+  host: "",
+  port: 0,
+  verdict: "failed",
+  reason: "closed",
+} as const;
 const TOO_MANY = {
   verdict: "refused",
   reason: "quota",
@@ -139,14 +142,12 @@ function cutRevoked(context: EgressContext, flows: ReadonlySet<Flow>): void {
 }
 
 function listen(
-  listener: StreamListener | undefined,
+  listener: StreamListener,
   onConnection: (client: Socket) => void,
-): Server | undefined {
-  if (listener === undefined) return undefined;
-  const server =
-    "server" in listener ? listener.server : createServer({ allowHalfOpen: true, noDelay: true });
-  // An accept that fails (no descriptors left, namespace gone) is retried by the kernel's next event.
-  server.on("error", () => undefined);
+  onError: (error: Error) => void,
+): Server {
+  const server = "server" in listener ? listener.server : createServer({ allowHalfOpen: true });
+  server.on("error", onError);
   server.on("connection", onConnection);
   if ("fd" in listener) server.listen({ fd: listener.fd });
   return server;

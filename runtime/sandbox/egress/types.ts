@@ -108,6 +108,15 @@ export interface EgressOptions {
   readonly quotas: EgressQuotas;
   /** The machine's own addresses: never dialled unless named. Asked at each connection. */
   readonly ownAddresses: () => readonly string[];
+  /**
+   * A further say on each address a host leads to, where policy.yaml speaks of addresses and ranges. It can only refuse: the
+   * guard stands before it.
+   */
+  readonly judgeAddress?: (to: {
+    readonly host: string;
+    readonly port: number;
+    readonly address: string;
+  }) => Denial | undefined;
   readonly upstream?: UpstreamProxy;
 }
 
