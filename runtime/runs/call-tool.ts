@@ -57,6 +57,8 @@ export async function callTool(
   });
   const record = agent.record.under(invoked);
   const result = await outcome({ ...agent, record }, tool, request, deps, signal);
+  if (!result.ok && result.error.code === "disk_full")
+    agent.trouble.diskFull = result.error.message;
   const shown = result.ok ? result.output : { error: { ...result.error } };
   await record(
     ...result.denials.map((denial) => ({

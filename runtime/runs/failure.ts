@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { errnoOf, errorText } from "../base/error-text.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { ErrorCode } from "../protocol/error-code.js";
 import type { ProviderFailureKind } from "../protocol/model.js";
@@ -35,8 +36,9 @@ export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof AgentdError) {
     return { code: thrown.code, message: thrown.message, class: "fatal", hint: thrown.hint };
   }
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return { code: "internal", message, class: "fatal" };
+  const errno = errnoOf(thrown);
+  const code = errno === "ENOSPC" || errno === "EDQUOT" ? "disk_full" : "internal";
+  return { code, message: errorText(thrown), class: "fatal" };
 }
 
 /** Whether another plan could help when a model call failed for this reason, and the error that the operator sees. */

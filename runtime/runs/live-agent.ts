@@ -14,4 +14,6 @@ export interface LiveAgent {
   /** The layers that confine its workers; empty while nothing does. */
   readonly confinement: readonly string[];
   readonly record: Recorder;
+  /** What happened to it that its step's failure is put down to, whatever its model makes of it. */
+  readonly trouble: { diskFull?: string };
 }

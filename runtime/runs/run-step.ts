@@ -45,6 +45,8 @@ export async function runStep(
     const work = { run, step, role, params: params.params, outputs, before, agent };
     const reply = await replyOf(work, AbortSignal.any([signal, stop.signal]));
     outcome = reply.ok ? await judge(reply.text, before, work) : failed(reply.failure);
+    if (!outcome.ok && agent.trouble.diskFull !== undefined)
+      outcome = failed({ code: "disk_full", message: agent.trouble.diskFull, class: "fatal" });
     return outcome;
   } finally {
     run.shared.liveAgents.delete(agent.id);

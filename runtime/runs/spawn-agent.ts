@@ -72,6 +72,7 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
     ports,
     workspace: run.dir,
     confinement: ports.confinement,
+    trouble: {},
     record: recorder(deps.journal, { ...subject, actor: "agent" }).under(spawned),
     end: async (reason, message) => {
       const revoked = shared.ledger.release(id);
