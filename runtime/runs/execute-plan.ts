@@ -5,6 +5,7 @@ import type { StepMove, StepState } from "../protocol/step.js";
 import { transitionStep } from "../protocol/step.js";
 import { blockedSteps, readySteps } from "./dag.js";
 import { type Failure, failureOf } from "./failure.js";
+import { openUnderWay } from "./under-way.js";
 
 /** What one step came to. `text` is its agent's last reply, `outputs` the files it promised and made. */
 export type StepOutcome =
@@ -41,7 +42,7 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
     plan.steps.map(({ id }) => [id, kept.has(id) ? "succeeded" : "waiting"]),
   );
   const outcomes = new Map<StepId, StepOutcome>(kept);
-  const underWay = new Map<StepId, Promise<void>>();
+  const underWay = openUnderWay();
   const fatal = new AbortController();
   const stop = AbortSignal.any([signal, fatal.signal]);
 
@@ -69,25 +70,25 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
 
   const startReady = async (): Promise<void> => {
     for (const step of blockedSteps(plan, states)) await move(step, "skip");
-    for (const step of readySteps(plan, states).slice(0, execution.maxParallel - underWay.size)) {
+    for (const step of readySteps(plan, states).slice(
+      0,
+      execution.maxParallel - underWay.count(),
+    )) {
       await move(step, "start");
-      underWay.set(
-        step.id,
-        carryOut(step).finally(() => underWay.delete(step.id)),
-      );
+      underWay.add(carryOut(step));
     }
   };
 
   try {
     for (;;) {
       if (!stop.aborted) await startReady();
-      if (underWay.size === 0) break;
-      await Promise.race(underWay.values());
+      if (underWay.isIdle()) break;
+      await underWay.nextEnd();
     }
   } catch (thrown) {
     // The journal cannot be written: nothing may go on unrecorded.
     fatal.abort(thrown);
-    await Promise.allSettled(underWay.values());
+    await underWay.settled();
     throw thrown;
   }
   for (const step of plan.steps) {
