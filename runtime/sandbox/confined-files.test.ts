@@ -155,7 +155,7 @@ describe("an agent writes", () => {
 describe("tokens that change", () => {
   it("A22-11 a revoked token is gone at once, from the kernel too; what is left still works", async () => {
     expect(await write("work/before", "x")).toMatchObject({ ok: true });
-    agent.revoke('"file_write","glob":"' + base + "/work");
+    agent.revoke(`"file_write","glob":"${base}/work`);
     expect(await write("work/after")).toMatchObject({ ok: false, error: { kind: "denied" } });
     expect(await writeAnyway("work/after")).toMatchObject(
       kernelDenied(`file_write: ${base}/work/after`),
