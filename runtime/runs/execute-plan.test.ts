@@ -127,7 +127,7 @@ describe("walking the DAG", () => {
       return OK;
     });
     expect(states["bad"]).toBe("failed");
-    expect(states["long"]).toBe("failed");
+    expect(states["long"]).toBe("cancelled");
     expect([states["x"], states["y"]]).not.toContain("succeeded");
   });
 

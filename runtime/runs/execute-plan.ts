@@ -4,7 +4,7 @@ import type { Plan, PlanStep } from "../protocol/plan.js";
 import type { StepMove, StepState } from "../protocol/step.js";
 import { transitionStep } from "../protocol/step.js";
 import { blockedSteps, readySteps } from "./dag.js";
-import { type Failure, failureOf } from "./failure.js";
+import { type Failure, failureOf, RunEnded } from "./failure.js";
 import { openUnderWay } from "./under-way.js";
 
 /** What one step came to. `text` is its agent's last reply, `outputs` the files it promised and made. */
@@ -34,7 +34,8 @@ export interface Executed {
 
 /**
  * Walk the DAG: a step starts as soon as its own dependencies have succeeded. When one fails the others go on, and only what
- * depends on it is skipped, unless the failure is fatal: then what is under way is aborted. Returns when nothing is under way.
+ * depends on it is skipped, unless the failure is fatal: then what is under way is cancelled. Returns when nothing is under way;
+ * throws what `moved` threw.
  */
 export async function executePlan(execution: Execution, signal: AbortSignal): Promise<Executed> {
   const { plan, kept } = execution;
@@ -68,11 +69,12 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
     outcomes.set(step.id, outcome);
     await move(step, endingMove(outcome, stop), outcome);
     if (!outcome.ok && outcome.failure.class === "fatal")
-      fatal.abort(new AgentdError(outcome.failure.code, "run step", outcome.failure.message));
+      fatal.abort(new RunEnded("cancelled", `step ${step.id} failed: ${outcome.failure.message}`));
   };
 
   const startReady = async (): Promise<void> => {
     for (const step of blockedSteps(plan, states)) await move(step, "skip");
+    if (stop.aborted) return;
     const ready = readySteps(plan, states).filter(({ id }) => !begun.has(id));
     for (const step of ready.slice(0, execution.maxParallel - underWay.count())) {
       begun.add(step.id);
