@@ -49,7 +49,8 @@ export function createHostInspector(options: HostOptions): HostInspector {
         programs.set(program.name, { at: now, facts });
       }
     }
-    const found = await Promise.all(wanted.map(({ name }) => programs.get(name)?.facts));
+    const known = wanted.flatMap(({ name }) => programs.get(name) ?? []);
+    const found = await Promise.all(known.map(({ facts }) => facts));
     return found.filter((facts) => facts !== undefined);
   };
   return {
