@@ -1,7 +1,7 @@
 import { canonicalHost } from "./host-name.js";
 
 /** Where a URL leads, as capabilities name it: the host canonical, the port never implied. */
-interface WebAddress {
+export interface WebAddress {
   readonly host: string;
   readonly port: number;
 }

@@ -71,7 +71,10 @@ async function planAndExecute(
     const failures = failuresOf(executed);
     const first = failures[0];
     if (first === undefined) return { plan, executed };
-    const fatal = failures.find(({ failure }) => failure.class === "fatal");
+    // Not one that was only cancelled because of the other.
+    const fatal =
+      failures.find(({ failure }) => failure.class === "fatal" && failure.code !== "cancelled") ??
+      failures.find(({ failure }) => failure.class === "fatal");
     if (fatal !== undefined) throw stepError(fatal);
     if (replans >= run.deps.settings.planner.max_replans || isDirect(run.request))
       throw stepError(first);

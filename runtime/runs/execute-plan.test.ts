@@ -1,143 +1,188 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { StepId } from "../protocol/ids.js";
-import { Plan } from "../protocol/plan.js";
+import { Plan, type PlanStep } from "../protocol/plan.js";
 import { type Execution, executePlan, type StepOutcome } from "./execute-plan.js";
 
-const never = new AbortController().signal;
-const DONE: StepOutcome = { ok: true, text: "done", outputs: [] };
+const OK: StepOutcome = { ok: true, text: "", outputs: [] };
+const NEVER = new AbortController().signal;
 
-/** Steps by id, each with the ids it depends on. */
-function planOf(steps: Readonly<Record<string, readonly string[]>>): Plan {
-  return Plan.parse({
-    steps: Object.entries(steps).map(([id, depends_on]) => ({ id, role: "writer", depends_on })),
-    final_output: "/out.md",
-  });
+/** `a>b` is step b after step a. */
+function planOf(...edges: readonly string[]): Plan {
+  const ids = [...new Set(edges.flatMap((edge) => edge.split(">")))];
+  const steps = ids.map((id) => ({
+    id,
+    role: "r",
+    depends_on: edges.flatMap((edge) => (edge.endsWith(`>${id}`) ? [edge.split(">")[0]] : [])),
+  }));
+  return Plan.parse({ steps, final_output: "/x" });
+}
+
+function failed(failureClass: "replan" | "fatal"): StepOutcome {
+  return { ok: false, failure: { code: "step_failed", message: "no", class: failureClass } };
 }
 
 interface Told {
-  readonly execution: Execution;
-  /** `ID MOVE` in the order in which they were recorded. */
-  readonly moves: string[];
+  readonly log: string[];
+  readonly states: Readonly<Record<string, string>>;
 }
 
-function execution(
+/** Executes with `work` and notes each move as `move id`. */
+async function execute(
   plan: Plan,
-  runStep: (id: string, signal: AbortSignal) => Promise<StepOutcome>,
-  record: (move: string) => Promise<void> = async () => undefined,
-): Told {
-  const moves: string[] = [];
-  return {
-    moves,
-    execution: {
+  work: (step: PlanStep, signal: AbortSignal) => Promise<StepOutcome>,
+  more: Partial<Execution> = {},
+): Promise<Told> {
+  const log: string[] = [];
+  const executed = await executePlan(
+    {
       plan,
-      kept: new Map<StepId, StepOutcome>(),
-      maxParallel: 8,
-      runStep: (step, signal) => runStep(step.id, signal),
+      kept: new Map(),
+      maxParallel: 16,
+      runStep: work,
       moved: async (step, { move }) => {
-        moves.push(`${step.id} ${move}`);
-        await record(`${step.id} ${move}`);
+        log.push(`${move} ${step.id}`);
       },
+      ...more,
     },
-  };
-}
-
-function stepFailed(message: string, failureClass: "replan" | "fatal"): StepOutcome {
-  return { ok: false, failure: { code: "step_failed", message, class: failureClass } };
-}
-
-async function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-  });
+    NEVER,
+  );
+  return { log, states: Object.fromEntries(executed.states) };
 }
 
 describe("walking the DAG", () => {
-  it("a step starts when its own dependencies have succeeded, not when a batch has", async () => {
-    const plan = planOf({ quick: [], slow: [], after: ["quick"] });
-    const { execution: given, moves } = execution(plan, async (id) => {
-      await sleep(id === "slow" ? 80 : 5);
-      return DONE;
+  it("A8 a step starts when its own dependencies have succeeded, not when a batch has", async () => {
+    const plan = planOf("slow>after-slow", "fast>after-fast");
+    const { log } = await execute(plan, async ({ id }) => {
+      if (id === "slow") await sleep(60);
+      return OK;
     });
-    const { states } = await executePlan(given, never);
-    expect([...states.values()]).toEqual(["succeeded", "succeeded", "succeeded"]);
-    expect(moves.indexOf("after succeed")).toBeLessThan(moves.indexOf("slow succeed"));
+    expect(log.indexOf("start after-fast")).toBeLessThan(log.indexOf("succeed slow"));
   });
 
-  it("when a step fails its siblings go on and only what depends on it is skipped", async () => {
-    const plan = planOf({ bad: [], good: [], after: ["bad"], end: ["after"] });
-    const { execution: given } = execution(plan, async (id) =>
-      id === "bad" ? stepFailed("404", "replan") : DONE,
+  it("A8 a step that ends while another's start is being recorded still starts what waits for it at once", async () => {
+    const plan = planOf("a>long", "b>short");
+    const log: string[] = [];
+    await executePlan(
+      {
+        plan,
+        kept: new Map(),
+        maxParallel: 16,
+        runStep: async ({ id }) => {
+          if (id === "b") await sleep(30);
+          if (id === "long") await sleep(300);
+          return OK;
+        },
+        moved: async (step, { move }) => {
+          // b ends while the journal writes that long starts.
+          if (step.id === "long" && move === "start") await sleep(100);
+          log.push(`${move} ${step.id}`);
+        },
+      },
+      NEVER,
     );
-    const { states } = await executePlan(given, never);
-    expect(Object.fromEntries(states)).toEqual({
+    expect(log.indexOf("succeed short")).toBeLessThan(log.indexOf("succeed long"));
+  });
+
+  it("the last one under way ending while a skip is being recorded does not end the walk", async () => {
+    const plan = planOf("bad>skipped", "good>next");
+    const { states } = await execute(
+      plan,
+      async ({ id }) => {
+        if (id === "good") await sleep(20);
+        return id === "bad" ? failed("replan") : OK;
+      },
+      {
+        moved: async (_step, { move }) => {
+          if (move === "skip") await sleep(60);
+        },
+      },
+    );
+    expect(states).toEqual({
       bad: "failed",
+      skipped: "skipped",
       good: "succeeded",
-      after: "skipped",
-      end: "skipped",
+      next: "succeeded",
     });
   });
 
-  it("a fatal failure cancels what is under way, and its own reason stays the first", async () => {
-    const plan = planOf({ bad: [], long: [], later: ["long"] });
-    const { execution: given, moves } = execution(plan, async (id, signal) => {
-      if (id === "long") return untilAborted(signal);
-      await sleep(5);
-      return stepFailed("wrong key", "fatal");
-    });
-    const { states, outcomes } = await executePlan(given, never);
-    expect(Object.fromEntries(states)).toEqual({
+  it("a failure skips what depends on it alone", async () => {
+    const plan = planOf("bad>x", "x>y", "good>z", "z>y");
+    const { states } = await execute(plan, async ({ id }) =>
+      id === "bad" ? failed("replan") : OK,
+    );
+    expect(states).toEqual({
       bad: "failed",
-      long: "cancelled",
-      later: "cancelled",
+      x: "skipped",
+      y: "skipped",
+      good: "succeeded",
+      z: "succeeded",
     });
-    expect(moves).toContain("long cancel");
-    const [first] = outcomes.values();
-    expect(first).toMatchObject({ ok: false, failure: { message: "wrong key" } });
   });
 
-  it("an abort ends every step, and nothing new starts", async () => {
-    const stop = new AbortController();
-    const plan = planOf({ a: [], b: ["a"] });
-    const { execution: given, moves } = execution(plan, (_, signal) => untilAborted(signal));
-    const walked = executePlan(given, stop.signal);
-    await sleep(5);
-    stop.abort(new Error("stopped"));
-    await walked;
-    expect(moves).not.toContain("b start");
+  it("A24-7 a fatal failure aborts what is under way and starts nothing more", async () => {
+    const plan = planOf("bad>x", "long>y");
+    const { states } = await execute(plan, async ({ id }, signal) => {
+      if (id === "bad") return failed("fatal");
+      await sleep(10_000, undefined, { signal });
+      return OK;
+    });
+    expect(states["bad"]).toBe("failed");
+    expect(states["long"]).toBe("cancelled");
+    expect([states["x"], states["y"]]).not.toContain("succeeded");
   });
-});
 
-describe("a journal that cannot be written", () => {
-  it("ends the walk with its error, also where the end of a step cannot be recorded while another is being started", async () => {
-    const plan = planOf({ a: [], b: [], c: [] });
-    const { execution: given } = execution(
+  it("never runs more steps at a time than allowed", async () => {
+    const plan = planOf(...Array.from({ length: 12 }, (_, i) => `a${i}>b${i}`));
+    let now = 0;
+    let most = 0;
+    await execute(
       plan,
-      async () => DONE,
-      async (move) => {
-        if (move === "b start") await sleep(30);
-        if (move === "a succeed") throw new Error("disk full");
+      async () => {
+        most = Math.max(most, ++now);
+        await sleep(5);
+        now--;
+        return OK;
+      },
+      { maxParallel: 3 },
+    );
+    expect(most).toBe(3);
+  });
+
+  it("A24-6 kept steps are not run again, and what waits for them starts at once", async () => {
+    const plan = planOf("a>b");
+    const ran: string[] = [];
+    const [first] = plan.steps;
+    if (first === undefined) throw new Error("no step");
+    const { states } = await execute(
+      plan,
+      async ({ id }) => {
+        ran.push(id);
+        return OK;
+      },
+      { kept: new Map([[first.id, OK]]) },
+    );
+    expect(ran).toEqual(["b"]);
+    expect(states).toEqual({ a: "succeeded", b: "succeeded" });
+  });
+
+  it("a journal that cannot be written ends the walk with its error; nothing goes on unrecorded", async () => {
+    const plan = planOf("a>b", "c>d");
+    const ran: string[] = [];
+    const walk = execute(
+      plan,
+      async ({ id }) => {
+        ran.push(id);
+        await sleep(5);
+        return OK;
+      },
+      {
+        moved: async (_step, { move }) => {
+          await sleep(1);
+          if (move === "succeed") throw new Error("no space");
+        },
       },
     );
-    await expect(executePlan(given, never)).rejects.toThrow("disk full");
-  });
-
-  it("aborts what is under way and waits for it", async () => {
-    let ended = false;
-    const plan = planOf({ a: [], b: [] });
-    const { execution: given } = execution(
-      plan,
-      async (id, signal) => {
-        if (id === "a") return DONE;
-        return untilAborted(signal).finally(() => {
-          ended = true;
-        });
-      },
-      async (move) => {
-        if (move === "a succeed") throw new Error("disk full");
-      },
-    );
-    await expect(executePlan(given, never)).rejects.toThrow("disk full");
-    expect(ended).toBe(true);
+    await expect(walk).rejects.toThrow("no space");
+    expect(ran.sort()).toEqual(["a", "c"]);
   });
 });

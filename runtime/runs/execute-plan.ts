@@ -5,6 +5,7 @@ import type { StepMove, StepState } from "../protocol/step.js";
 import { transitionStep } from "../protocol/step.js";
 import { blockedSteps, readySteps } from "./dag.js";
 import { type Failure, failureOf, RunEnded } from "./failure.js";
+import { openUnderWay } from "./under-way.js";
 
 /** What one step came to. `text` is its agent's last reply, `outputs` the files it promised and made. */
 export type StepOutcome =
@@ -42,7 +43,9 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
     plan.steps.map(({ id }) => [id, kept.has(id) ? "succeeded" : "waiting"]),
   );
   const outcomes = new Map<StepId, StepOutcome>(kept);
-  const underWay = new Map<StepId, Promise<void>>();
+  const underWay = openUnderWay();
+  // Steps whose start is being recorded are no longer ready; those that are ready together share the journal's sync.
+  const begun = new Set<StepId>();
   const fatal = new AbortController();
   const stop = AbortSignal.any([signal, fatal.signal]);
 
@@ -56,6 +59,7 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
   };
 
   const carryOut = async (step: PlanStep): Promise<void> => {
+    await move(step, "start");
     const outcome = await execution.runStep(step, stop).catch(
       (thrown: unknown): StepOutcome => ({
         ok: false,
@@ -68,33 +72,28 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
       fatal.abort(new RunEnded("cancelled", `step ${step.id} failed: ${outcome.failure.message}`));
   };
 
-  // The journal cannot be written: nothing may go on unrecorded.
-  const broken: unknown[] = [];
-  const breakOff = (thrown: unknown): void => {
-    broken.push(thrown);
-    fatal.abort(thrown);
-  };
-
   const startReady = async (): Promise<void> => {
     for (const step of blockedSteps(plan, states)) await move(step, "skip");
-    for (const step of readySteps(plan, states).slice(0, execution.maxParallel - underWay.size)) {
-      if (stop.aborted) return;
-      await move(step, "start");
-      underWay.set(
-        step.id,
-        carryOut(step)
-          .catch(breakOff)
-          .finally(() => underWay.delete(step.id)),
-      );
+    if (stop.aborted) return;
+    const ready = readySteps(plan, states).filter(({ id }) => !begun.has(id));
+    for (const step of ready.slice(0, execution.maxParallel - underWay.count())) {
+      begun.add(step.id);
+      underWay.add(carryOut(step));
     }
   };
 
-  for (;;) {
-    if (!stop.aborted) await startReady().catch(breakOff);
-    if (underWay.size === 0) break;
-    await Promise.race(underWay.values());
+  try {
+    for (;;) {
+      if (!stop.aborted) await startReady();
+      if (underWay.isIdle()) break;
+      await underWay.nextEnd();
+    }
+  } catch (thrown) {
+    // The journal cannot be written: nothing may go on unrecorded.
+    fatal.abort(thrown);
+    await underWay.settled();
+    throw thrown;
   }
-  if (broken.length > 0) throw broken[0];
   for (const step of plan.steps) {
     if (states.get(step.id) === "waiting") await move(step, "cancel");
   }
