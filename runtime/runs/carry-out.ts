@@ -14,7 +14,7 @@ import { executeRunPlan } from "./execute-run-plan.js";
 import { diskError, type Failure, failureOf } from "./failure.js";
 import { finishedDocuments } from "./finish.js";
 import { keepFinished } from "./keep-finished.js";
-import { firstPlan, replanned } from "./orchestrate.js";
+import { firstPlan, isDirect, replanned } from "./orchestrate.js";
 import { printOutputs } from "./output-contract.js";
 import { savePlan } from "./plan-file.js";
 import { type Recorder, recorder } from "./record.js";
@@ -76,7 +76,7 @@ async function planAndExecute(
       failures.find(({ failure }) => failure.class === "fatal" && failure.code !== "cancelled") ??
       failures.find(({ failure }) => failure.class === "fatal");
     if (fatal !== undefined) throw stepError(fatal);
-    if (replans >= run.deps.settings.planner.max_replans || run.request.role !== undefined)
+    if (replans >= run.deps.settings.planner.max_replans || isDirect(run.request))
       throw stepError(first);
     const succeeded = new Set(
       [...executed.states].flatMap(([id, state]) => (state === "succeeded" ? [id] : [])),
