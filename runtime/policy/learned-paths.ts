@@ -22,6 +22,8 @@ const SCRATCH = ["/tmp", "/var/tmp", "/dev/shm"];
 const BROAD = new Set(["/", "/home", "/root", "/etc", "/usr", "/var", "/opt", "/mnt", ...SCRATCH]);
 /** The calls that change a directory, not what is in a file. */
 const ENTRY_CALL = /^(unlink|rmdir|mkdir|mknod|rename|link|symlink)/;
+/** Of those, the calls that the kernel refuses to a process that may not read there. */
+const MOVING_CALL = /^(unlink|rmdir|rename|link|symlink)/;
 /** git does without where locks are optional, which its profile says. */
 const OPTIONAL_WRITE = /\/\.git\/index\.lock$/;
 
@@ -46,16 +48,20 @@ export function pathNeeds(
   const needs = new Map<string, PathNeed>();
   const wanted = seen.filter(({ path }) => !isProvided(path) && !isScratch(path, made, run));
   const readIn = new Set(
-    wanted.flatMap((one) => (accessOf(one)?.kind === "file_read" ? [parentOf(one.path)] : [])),
+    wanted.flatMap((one) =>
+      accessesOf(one).some(({ kind }) => kind === "file_read") ? [parentOf(one.path)] : [],
+    ),
   );
   for (const one of wanted) {
-    const access = accessOf(one);
-    if (access === undefined) continue;
-    if (isHidden(one.path, run.home)) leftInHome.add(one.path);
-    else {
-      const around = treeAround(one, made, readIn);
-      const tree = around === null || isBroad(around, run.home) ? null : around;
-      if (around !== tree && access.kind === "file_write") tooBroad.add(one.path);
+    const accesses = accessesOf(one);
+    if (accesses.length > 0 && isHidden(one.path, run.home)) {
+      leftInHome.add(one.path);
+      continue;
+    }
+    const around = treeAround(one, made, readIn);
+    const tree = around === null || isBroad(around, run.home) ? null : around;
+    if (around !== tree && one.op === "write") tooBroad.add(one.path);
+    for (const access of accesses) {
       const key = `${access.kind} ${one.path}`;
       needs.set(key, { access, tree: tree ?? needs.get(key)?.tree ?? null });
     }
@@ -63,17 +69,22 @@ export function pathNeeds(
   return { needs: [...needs.values()], leftInHome: [...leftInHome], tooBroad: [...tooBroad] };
 }
 
-/** What the observation asks for; nothing where it found nothing, or where looking tells of no need. */
-function accessOf({ op, path, kind }: ObservedPath): PathNeed["access"] | undefined {
+/**
+ * What the observation asks for; nothing where it found nothing, or where looking tells of no need. Who may write and not read makes
+ * files and folders, and removes and moves none.
+ */
+function accessesOf({ op, path, kind, call }: ObservedPath): readonly PathNeed["access"][] {
+  const read = { kind: "file_read", path } as const;
   switch (op) {
     case "write":
-      return OPTIONAL_WRITE.test(path) ? undefined : { kind: "file_write", path };
+      if (OPTIONAL_WRITE.test(path)) return [];
+      return [{ kind: "file_write", path }, ...(MOVING_CALL.test(call) ? [read] : [])];
     case "read":
-      return kind === "absent" ? undefined : { kind: "file_read", path };
+      return kind === "absent" ? [] : [read];
     case "look":
-      return kind !== "file" || isSystemPath(path) ? undefined : { kind: "file_read", path };
+      return kind !== "file" || isSystemPath(path) ? [] : [read];
     case "exec":
-      return undefined;
+      return [];
   }
 }
 
