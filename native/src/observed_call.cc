@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMaxPath = 4096;
 constexpr std::size_t kMaxArgs = 64;
 constexpr std::size_t kMaxArg = 256;
-constexpr int kNone = -1;
+constexpr std::int8_t kNone = -1;
 
 enum class Shape : std::uint8_t {
   kOpen,    // flags decide
@@ -38,11 +38,11 @@ struct Call {
   std::uint32_t nr;
   const char* name;
   Shape shape;
-  int dir;    // a directory's descriptor, or kNone for the working directory
-  int path;   // a path, an address, a msghdr
-  int flags;  // open's flags, AT_* flags, argv of an exec, length of an address
-  int to_dir; // of a second path
-  int to_path;
+  std::int8_t dir;    // a directory's descriptor, or kNone for the working directory
+  std::int8_t path;   // a path, an address, a msghdr
+  std::int8_t flags;  // open's flags, AT_* flags, argv of an exec, length of an address
+  std::int8_t to_dir; // of a second path
+  std::int8_t to_path;
   bool follow; // a link as the last part
 };
 

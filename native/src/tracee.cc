@@ -3,8 +3,7 @@
 #include "sys.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
+#include <charconv>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -154,16 +153,15 @@ std::optional<Tracee::Place> Tracee::resolve(int dir, const std::string& path, b
 }
 
 int Tracee::socket_type(int fd) const {
-  FILE* status = fopen((proc_ + "/status").c_str(), "re");
+  // The process of the thread: the third line or so of its status.
+  const UniqueFd status(open((proc_ + "/status").c_str(), O_RDONLY | O_CLOEXEC));
+  char text[512];
+  const ssize_t got = read(status.get(), text, sizeof text);
+  const std::string_view about(text, static_cast<std::size_t>(got > 0 ? got : 0));
+  const std::size_t at = about.find("Tgid:\t");
   int group = -1;
-  for (char line[256]; status != nullptr && fgets(line, sizeof line, status) != nullptr;) {
-    if (strncmp(line, "Tgid:", 5) == 0) {
-      group = atoi(line + 5);
-      break;
-    }
-  }
-  if (status != nullptr) {
-    (void)fclose(status);
+  if (at != std::string_view::npos) {
+    (void)std::from_chars(about.data() + at + 6, about.data() + about.size(), group);
   }
   const UniqueFd process(group > 0 ? static_cast<int>(syscall(SYS_pidfd_open, group, 0U)) : -1);
   const UniqueFd copy(process ? static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), fd, 0U))
