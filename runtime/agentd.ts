@@ -29,6 +29,8 @@ process.exitCode = await runCli(process.argv.slice(2), {
         anthropic: env["ANTHROPIC_API_KEY"],
         openai: env["OPENAI_API_KEY"],
       },
+      programDir,
+      nativeDir: findNative(programDir, existsSync),
       path: env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
     });
   },

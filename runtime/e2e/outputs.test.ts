@@ -189,7 +189,7 @@ describe("a step has succeeded only when its declared output is there", () => {
       world.put(
         "etc/aaos/roles/writer.yaml",
         `name: writer
-system_prompt: ${WRITER}
+system_prompt: Reads given files and writes one finished document.
 message_template: "Inputs: {inputs}\\nWrite it to: {output}"
 parameters:
   inputs: {type: string_list}

@@ -25,6 +25,8 @@ export interface KernelUnit extends PathGrant {
   readonly path: string;
   readonly shape: "tree" | "path";
   readonly exact: boolean;
+  /** The single path that the grant means where the kernel's unit is the directory around it. */
+  readonly names: string | null;
 }
 
 /** A place within a unit that the ceiling takes out of it: hidden altogether, or only read. */
@@ -77,41 +79,81 @@ function ownGrant(capability: Capability): readonly PathGrant[] {
 
 /**
  * Cuts the grants by the operator's ceiling into what the kernel holds. Order does not matter; the same set gives the same units.
- * A hole by a pattern that the kernel cannot find is a problem, never overlooked.
+ * A hole by a pattern that the kernel cannot find is a problem, never overlooked. `replaces`: the process replaces files by renaming,
+ * so that a single path to be written means the directory around it.
  */
-export function kernelUnits(grants: readonly PathGrant[], ceiling: Ceiling): Units {
-  const units: KernelUnit[] = [];
-  const holes = new Map<string, Hole>();
-  const withheld: { capability: string; reason: string }[] = [];
-  const problems: string[] = [];
-  for (const grant of grants) {
-    const cut = unitsOf(grant, ceiling);
-    if (cut.length === 0) {
-      const reason = "policy.yaml leaves nothing of it that the kernel could hold";
-      withheld.push({ capability: grant.capability, reason });
-    }
-    for (const unit of cut) {
-      if (unit.path === "/") {
-        problems.push(
-          `${grant.capability}: the whole file system cannot be granted; name its directories`,
-        );
-        continue;
-      }
-      units.push(unit);
-      for (const hole of holesOf(unit, ceiling)) {
-        if (hole.path === undefined) problems.push(`${grant.capability}: ${hole.problem}`);
-        else if (hole.kind === "hidden" || !holes.has(hole.path)) holes.set(hole.path, hole);
-      }
-    }
-  }
-  return { units, holes: [...holes.values()], withheld, problems: [...new Set(problems)] };
+export function kernelUnits(
+  grants: readonly PathGrant[],
+  ceiling: Ceiling,
+  replaces: boolean,
+): Units {
+  const cut = grants.map((grant) => ({ grant, units: unitsOf(grant, ceiling) }));
+  const all = cut.flatMap(({ units }) => units);
+  const widened = replaces ? widen(all, ceiling) : all;
+  const units = widened.filter(({ path }) => path !== "/");
+  const found = units.flatMap((unit) =>
+    holesOf(unit, ceiling).map((hole) => ({ ...hole, capability: unit.capability })),
+  );
+  const holes = found.flatMap((hole) => (hole.path === undefined ? [] : [hole]));
+  const hidden = holes.filter(({ kind }) => kind === "hidden");
+  const isHidden = (unit: KernelUnit) =>
+    !inWorkspace(ceiling, unit.path) && hidden.some(({ path }) => isWithin(unit.path, path));
+  const withheld = cut
+    .map(({ grant }) => grant.capability)
+    .filter((capability) => !units.some((one) => one.capability === capability && !isHidden(one)))
+    .map((capability) => ({ capability, reason: NOTHING_LEFT }));
+  const problems = [
+    ...widened
+      .filter(({ path }) => path === "/")
+      .map(
+        ({ capability }) => `${capability}: the root directory cannot be granted; name directories`,
+      ),
+    ...found.flatMap((hole) =>
+      hole.path === undefined ? [`${hole.capability}: ${hole.problem}`] : [],
+    ),
+  ];
+  return {
+    units: units.filter((unit) => !isHidden(unit)),
+    holes: holes
+      .filter(({ path, kind }) => kind === "hidden" || !hidden.some((other) => other.path === path))
+      .map(({ path, kind }) => ({ path, kind })),
+    withheld,
+    problems: [...new Set(problems)].sort(),
+  };
+}
+
+const NOTHING_LEFT = "policy.yaml leaves nothing of it that the kernel could hold";
+
+/**
+ * A single path that is written becomes its directory; so does one that is read where something around it is written, because the
+ * file read next is another than the one that stood there first.
+ */
+function widen(units: readonly KernelUnit[], ceiling: Ceiling): readonly KernelUnit[] {
+  const parentOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf("/"), 1));
+  const written = units
+    .filter(({ right }) => right === "write")
+    .map(({ path, shape }) => (shape === "path" ? parentOf(path) : path));
+  return units.flatMap((unit) => {
+    const { path, right, shape } = unit;
+    if (shape === "tree") return [unit];
+    if (right === "read" && !written.some((tree) => isWithin(path, tree))) return [unit];
+    const parent = parentOf(path);
+    if (ceilingAllows(ceiling, { kind: `file_${right}`, path: parent }) !== undefined) return [];
+    return [{ ...unit, path: parent, shape: "tree", exact: false, names: path } as const];
+  });
+}
+
+function inWorkspace(ceiling: Ceiling, path: string): boolean {
+  return ceiling.workspace !== null && matchGlob(ceiling.workspace, path);
 }
 
 function unitsOf(grant: PathGrant, ceiling: Ceiling): readonly KernelUnit[] {
   const prefix = fixedPrefix(grant.glob);
   if (matchesOnly(grant.glob, prefix)) {
     const allowed = ceilingAllows(ceiling, { kind: `file_${grant.right}`, path: prefix });
-    return allowed === undefined ? [{ ...grant, path: prefix, shape: "path", exact: true }] : [];
+    return allowed === undefined
+      ? [{ ...grant, path: prefix, shape: "path", exact: true, names: null }]
+      : [];
   }
   const { allow, deny, never } = ceiling[grant.right];
   const { workspace } = ceiling;
@@ -127,7 +169,7 @@ function unitsOf(grant: PathGrant, ceiling: Ceiling): readonly KernelUnit[] {
     })
     .map((path) => {
       const exact = covers(grant.glob, treeGlob(escapeGlob(path)));
-      return { ...grant, path, shape: "tree", exact };
+      return { ...grant, path, shape: "tree", exact, names: null };
     });
 }
 
@@ -175,9 +217,4 @@ function hole(
 /** True where `path` is `root` or lies below it. */
 export function isWithin(path: string, root: string): boolean {
   return path === root || path.startsWith(root === "/" ? "/" : `${root}/`);
-}
-
-/** True where the path alone, absolute and without a link, is one that the grant gives. */
-export function grantGives(grant: PathGrant, path: string): boolean {
-  return matchGlob(grant.glob, path);
 }

@@ -19,6 +19,8 @@ export interface PortFailure {
   readonly message: string;
   /** Set where `kind` is `denied`. */
   readonly denial?: Denial;
+  /** Set where it is the operator who has to act. */
+  readonly code?: "disk_full";
 }
 
 export interface FileContent {
@@ -82,6 +84,8 @@ export interface ProgramOutcome {
   readonly timed_out: boolean;
   readonly duration_ms: number;
   readonly denials: readonly Denial[];
+  /** What it used, with all that it started. */
+  readonly resources: { readonly cpu_ms: number; readonly max_memory_bytes: number };
 }
 
 /** Subprocesses: argv, never a shell string. A non-zero exit or a timeout is an outcome, not a failure. */
