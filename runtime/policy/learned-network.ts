@@ -1,6 +1,6 @@
 import type { AccessOf } from "../protocol/access.js";
+import { canonicalHost } from "../protocol/host-name.js";
 import type { ObservedConnect } from "../protocol/observation.js";
-import { canonicalHost } from "./canonical-host.js";
 
 type Finding =
   | { readonly access: AccessOf<"network">; readonly note: string }

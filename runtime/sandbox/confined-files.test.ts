@@ -30,7 +30,9 @@ const write = (path: string, content = "x") =>
   agent.call("file_write", { path: `${base}/${path}`, content });
 /** Past the check: what the kernel alone says. */
 const readAnyway = (path: string) =>
-  agent.unchecked().files.read(granted({ kind: "file_read", path: `${base}/${path}` }), WHOLE, signal);
+  agent
+    .unchecked()
+    .files.read(granted({ kind: "file_read", path: `${base}/${path}` }), WHOLE, signal);
 const writeAnyway = (path: string) =>
   agent
     .unchecked()
@@ -103,8 +105,11 @@ while True:
         seen.add(result.ok ? Buffer.from(result.value.bytes).toString() : result.kind);
       }
       expect(seen).toContain("granted");
-      expect([...seen].filter((each) => !/^(granted|denied|not_found|failed)$/.test(each))).toEqual([]);
-      for (let tries = 0; tries < 30; tries++) expect(text(await read("in/swapped/file"))).not.toContain('"secret');
+      expect([...seen].filter((each) => !/^(granted|denied|not_found|failed)$/.test(each))).toEqual(
+        [],
+      );
+      for (let tries = 0; tries < 30; tries++)
+        expect(text(await read("in/swapped/file"))).not.toContain('"secret');
     } finally {
       swapper.kill("SIGKILL");
     }
@@ -152,9 +157,11 @@ describe("an agent writes", () => {
 describe("tokens that change", () => {
   it("A22-11 a revoked token is gone at once, from the kernel too; what is left still works", async () => {
     expect(await write("work/before", "x")).toMatchObject({ ok: true });
-    agent.revoke('"file_write","glob":"' + base + "/work");
+    agent.revoke(`"file_write","glob":"${base}/work`);
     expect(await write("work/after")).toMatchObject({ ok: false, error: { kind: "denied" } });
-    expect(await writeAnyway("work/after")).toMatchObject(kernelDenied(`file_write: ${base}/work/after`));
+    expect(await writeAnyway("work/after")).toMatchObject(
+      kernelDenied(`file_write: ${base}/work/after`),
+    );
     expect(text(await read("work/before"))).toContain("x");
     expect(await readdir(`${base}/work`)).not.toContain("after");
   });
