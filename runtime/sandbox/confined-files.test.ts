@@ -144,8 +144,6 @@ describe("an agent writes", () => {
   it("what others may execute later is read-only inside its grant: hooks and configuration of a repository", async () => {
     await mkdir(`${base}/work/deep/er/repo/.git/hooks`, { recursive: true });
     await writeFile(`${base}/work/deep/er/repo/.git/config`, "[core]\n");
-    const fresh = await openTestAgent(await testBase(), { grants: [] });
-    await fresh[Symbol.asyncDispose]();
     for (const path of [".git/hooks/pre-commit", ".git/config", ".git/hooks"]) {
       expect(await write(`work/deep/er/repo/${path}`), path).toMatchObject({ ok: false });
     }
