@@ -72,5 +72,5 @@ function limitsLine({ cgroup, rlimits }: ConfinementPlan): string {
     bytes === null || bytes === undefined ? "unbounded" : `${Math.round(bytes / 1_048_576)} MiB`;
   const memory = cgroup?.memory_max_bytes ?? rlimits.data;
   const processes = cgroup?.pids_max ?? rlimits.nproc;
-  return `limits: ${mib(memory)} of memory${cgroup?.memory_max_bytes ? "" : " a process"}, ${processes} processes, files up to ${mib(rlimits.fsize)}`;
+  return `limits: ${mib(memory)} of memory${typeof cgroup?.memory_max_bytes === "number" ? "" : " a process"}, ${processes} processes, files up to ${mib(rlimits.fsize)}`;
 }

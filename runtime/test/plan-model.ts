@@ -43,7 +43,11 @@ function mountOf(root: readonly RootEntry[], path: string): Mount | undefined {
       return nearest.mode;
     case "protect":
       return "ro";
-    default:
+    case "dir":
+    case "file":
+    case "symlink":
+    case "tmpfs":
+    case undefined:
       return undefined;
   }
 }
