@@ -43,10 +43,10 @@ function mountOf(root: readonly RootEntry[], path: string): Mount | undefined {
       return nearest.mode;
     case "protect":
       return "ro";
-    case "dir":
-    case "file":
-    case "symlink":
     case "tmpfs":
+    case "dir":
+    case "symlink":
+    case "file":
     case undefined:
       return undefined;
   }
