@@ -299,7 +299,7 @@ describe("ways to submit", () => {
   );
 
   it(
-    "--timeout ends a run that takes longer, with exit code 1 and the way to raise it",
+    "A24-8 --timeout ends a run that takes longer, with exit code 1 and the way to raise it",
     async () => {
       const ended = await world.cli(["submit", goal("/hang").text, "--timeout", "2s"]);
       expect(ended.code).toBe(1);

@@ -44,6 +44,8 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
   );
   const outcomes = new Map<StepId, StepOutcome>(kept);
   const underWay = openUnderWay();
+  // Steps whose start is being recorded are no longer ready; those that are ready together share the journal's sync.
+  const begun = new Set<StepId>();
   const fatal = new AbortController();
   const stop = AbortSignal.any([signal, fatal.signal]);
 
@@ -57,6 +59,7 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
   };
 
   const carryOut = async (step: PlanStep): Promise<void> => {
+    await move(step, "start");
     const outcome = await execution.runStep(step, stop).catch(
       (thrown: unknown): StepOutcome => ({
         ok: false,
@@ -71,12 +74,10 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
 
   const startReady = async (): Promise<void> => {
     for (const step of blockedSteps(plan, states)) await move(step, "skip");
-    for (const step of readySteps(plan, states).slice(
-      0,
-      execution.maxParallel - underWay.count(),
-    )) {
-      if (stop.aborted) return;
-      await move(step, "start");
+    if (stop.aborted) return;
+    const ready = readySteps(plan, states).filter(({ id }) => !begun.has(id));
+    for (const step of ready.slice(0, execution.maxParallel - underWay.count())) {
+      begun.add(step.id);
       underWay.add(carryOut(step));
     }
   };
