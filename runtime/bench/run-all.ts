@@ -29,6 +29,12 @@ const KNOWN: Readonly<Record<string, Bench>> = {
       "Each round of the journal against a bare write and fsync of as many bytes on the same disk just before it.",
     args: [],
   },
+  sandbox: {
+    title: "Sandboxes",
+    about:
+      "Every layer against nothing and against bubblewrap, taken in turn; a read through the port against Node's own; launches in a burst, and what they cost the event loop.",
+    args: [],
+  },
   egress: {
     title: "The egress proxy",
     about: "A GET through the proxy against a direct one, on loopback, the ways taken in turn.",
