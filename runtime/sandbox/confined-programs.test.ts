@@ -1,5 +1,6 @@
-import { execFile } from "node:child_process";
-import { access, copyFile, readdir, readFile, writeFile } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { access, copyFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -286,6 +287,42 @@ describe("many at once", () => {
     );
     expect(all.map(({ stdout }) => stdout)).toEqual(all.map(() => "granted\n"));
     expect(performance.now() - started).toBeLessThan(15_000);
+  });
+});
+
+describe("a daemon that is killed", () => {
+  it("P20 takes everything that it confined with it", async () => {
+    const word = "31557.107";
+    const main = fileURLToPath(new URL("../test/sleeping-agent-main.js", import.meta.url));
+    const daemon = spawn(process.execPath, [main, word], { stdio: ["ignore", "pipe", "inherit"] });
+    const [said] = (await once(daemon.stdout, "data")) as [Buffer];
+    const [, left = ""] = said.toString().trim().split(" ");
+    expect(await processesWith(word)).not.toEqual([]);
+    daemon.kill("SIGKILL");
+    await noneLeft(word);
+    await rm(left, { recursive: true, force: true });
+  });
+});
+
+describe("a launcher that is killed", () => {
+  it("P27 takes everything with it; calls fail, and no agent is born any more", async () => {
+    const children = async () =>
+      (await readFile(`/proc/self/task/${process.pid}/children`, "utf8")).trim().split(" ");
+    const before = await children();
+    const other = await openTestAgent(await testBase(), {
+      grants: ["file_read: {base}/work/*", "exec: sleep"],
+    });
+    const [launcher] = (await children()).filter((pid) => !before.includes(pid));
+    const word = "31557.108";
+    const running = run("sleep", [word], {}, other);
+    for (let tries = 0; tries < 100 && (await processesWith(word)).length === 0; tries++)
+      await sleep(20);
+    process.kill(Number(launcher), "SIGKILL");
+    expect(await running).toMatchObject({ exit_code: null, signal: "SIGKILL" });
+    await noneLeft(word);
+    expect(await run("sleep", ["0"], {}, other)).toMatchObject({ kind: "unavailable" });
+    expect(() => other.confinement.openPorts({} as never)).toThrow("aaos-spawn has ended");
+    await other[Symbol.asyncDispose]();
   });
 });
 
