@@ -21,8 +21,7 @@ const segment = fc.oneof(
 const glob = fc
   .tuple(fc.constantFrom("/data", "/out"), fc.array(segment, { maxLength: 3 }))
   .map(([root, rest]) => normaliseGlob([root, ...rest].join("/")))
-  .filter((normal) => normal.ok)
-  .map((normal) => (normal.ok ? normal.glob : ""));
+  .map((normal) => (normal.ok ? normal.glob : "/data"));
 const pathCapability: fc.Arbitrary<Extract<Capability, { kind: "file_read" | "file_write" }>> =
   fc.record({
     kind: fc.constantFrom("file_read" as const, "file_write" as const),

@@ -70,7 +70,8 @@ function execLine({ exec_limit, root }: ConfinementPlan): string {
 function limitsLine({ cgroup, rlimits }: ConfinementPlan): string {
   const mib = (bytes: number | null | undefined) =>
     bytes === null || bytes === undefined ? "unbounded" : `${Math.round(bytes / 1_048_576)} MiB`;
-  const memory = cgroup?.memory_max_bytes ?? rlimits.data;
+  const ofAll = cgroup?.memory_max_bytes ?? null;
+  const memory = ofAll ?? rlimits.data;
   const processes = cgroup?.pids_max ?? rlimits.nproc;
-  return `limits: ${mib(memory)} of memory${cgroup?.memory_max_bytes ? "" : " a process"}, ${processes} processes, files up to ${mib(rlimits.fsize)}`;
+  return `limits: ${mib(memory)} of memory${ofAll === null ? " a process" : ""}, ${processes} processes, files up to ${mib(rlimits.fsize)}`;
 }

@@ -149,9 +149,9 @@ describe("what is proposed", () => {
   });
 
   it("a program that the first one starts is proposed, and told where the sandbox will not hold it", () => {
-    const inShell = proposed([exec("/usr/bin/sh", "-c", "jq ."), exec("/usr/bin/jq", ".")]);
-    expect(inShell.capabilities).toEqual(["exec: sh", "exec: jq"]);
-    expect(inShell.notes.join()).toContain("sh starts jq");
+    const inPython = proposed([exec("/usr/bin/python3", "x.py"), exec("/usr/bin/jq", ".")]);
+    expect(inPython.capabilities).toEqual(["exec: python3", "exec: jq"]);
+    expect(inPython.notes.join()).toContain("python3 starts jq");
     const inMake = proposed([exec("/usr/bin/make"), exec("/usr/bin/git", "describe")]);
     expect(inMake.capabilities).toEqual(["exec: make", "exec: git"]);
     expect(inMake.notes.join()).not.toContain("starts");

@@ -70,16 +70,25 @@ function pathCapabilities(
   home: string,
 ): readonly Capability[] {
   const own = needs.filter(({ access }) => access.kind === kind);
-  const globs = new Set(
-    own.map(({ access, tree }) =>
-      tree === null ? escapeGlob(access.path) : treeGlob(escapeGlob(tree)),
-    ),
-  );
+  const globs = new Set(own.flatMap(globsOf));
   foldSiblings(globs, home);
   return [...globs]
     .filter((glob) => ![...globs].some((other) => other !== glob && swallows(other, glob, kind)))
     .sort()
     .map((glob) => ({ kind, glob }));
+}
+
+/** The path or its tree; and each protected entry on the way to a written path, which a tree around it does not name. */
+function globsOf({ access, tree }: PathNeed): readonly string[] {
+  if (tree === null) return [escapeGlob(access.path)];
+  const globs = [treeGlob(escapeGlob(tree))];
+  const isWrite = access.kind === "file_write";
+  for (let entry = isWrite ? tree : undefined; entry !== undefined; ) {
+    const named = namedSegments(escapeGlob(entry));
+    entry = protectedEntry(access.path, named);
+    if (entry !== undefined) globs.push(treeGlob(escapeGlob(entry)));
+  }
+  return globs;
 }
 
 /** Many entries of one directory become that directory, from the deepest up; never one that is too much to grant. */

@@ -180,8 +180,11 @@ describe("the file worker under its compiled plan", () => {
     const request = { kind: "files", worker: FILE_WORKER, cgroup_name: "files" } as const;
     const compiled = await host.compile(request, agent(...capabilities));
     if (!compiled.ok) throw new Error("not compiled");
-    const { spawner, addon } = host;
-    const worker = createFileWorker({ spawner, addon, plan: () => compiled.plan, idleMs: 10_000 });
+    const worker = createFileWorker({
+      machine: host,
+      compile: async () => compiled,
+      idleMs: 10_000,
+    });
     try {
       await use(worker.port);
     } finally {

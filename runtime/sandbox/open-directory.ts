@@ -4,7 +4,7 @@ import { basename, dirname } from "node:path";
 import { errnoOf } from "../base/error-text.js";
 
 /** The name of an open descriptor's file in this process: a path through it is looked up beneath the descriptor, like openat(2). */
-export function descriptorPath(handle: FileHandle): string {
+function descriptorPath(handle: FileHandle): string {
   return `/proc/self/fd/${handle.fd}`;
 }
 
@@ -19,7 +19,7 @@ async function verifyOpened(handle: FileHandle, path: string): Promise<void> {
 }
 
 /** Opens `path`, whose components are no symbolic links, or throws. The caller closes the handle. */
-export async function openVerified(path: string, flags: number): Promise<FileHandle> {
+async function openVerified(path: string, flags: number): Promise<FileHandle> {
   // A link where a directory was is found by the name of what was opened: O_NOFOLLOW would only say ENOTDIR.
   const last = (flags & constants.O_DIRECTORY) === 0 ? constants.O_NOFOLLOW : 0;
   const handle = await open(path, flags | last | constants.O_NONBLOCK);

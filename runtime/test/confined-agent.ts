@@ -46,19 +46,10 @@ export interface TestAgentOptions {
 }
 
 const PROGRAM_DIR = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
-const PROGRAMS = [
-  "git",
-  "rg",
-  "cargo",
-  "npm",
-  "node",
-  "python3",
-  "make",
-  "curl",
-  "sh",
-  "cat",
-  "ls",
-];
+const PROGRAMS =
+  "git rg cargo npm node python3 make curl sh cat ls head sleep setsid env dd ln mv true chmod".split(
+    " ",
+  );
 
 /** Processes, however they are confined, that have this word on their command line. */
 export async function processesWith(word: string): Promise<readonly number[]> {

@@ -43,7 +43,11 @@ function mountOf(root: readonly RootEntry[], path: string): Mount | undefined {
       return nearest.mode;
     case "protect":
       return "ro";
-    default:
+    case "tmpfs":
+    case "dir":
+    case "symlink":
+    case "file":
+    case undefined:
       return undefined;
   }
 }

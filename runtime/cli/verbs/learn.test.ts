@@ -67,6 +67,8 @@ describe("agentd learn", () => {
       "exec: git init",
       `file_read: ${dir}/empty/*`,
       `file_write: ${dir}/empty/*`,
+      // Protected unless named.
+      `file_write: ${dir}/empty/.git/*`,
     ]);
     const status = await learned("git", "-C", "empty", "status");
     expect(status.capabilities).toEqual([
