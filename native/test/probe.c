@@ -28,15 +28,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static const char *A = "", *B = "";
+#include "probe.h"
 
-/* 0 or errno of a call that gives -1 on failure. */
-static int code(long result) { return result < 0 ? errno : 0; }
-static int opened(int fd) {
-  if (fd < 0) return errno;
-  close(fd);
-  return 0;
-}
+const char *A = "", *B = "", *C = "";
 
 static int p_read(void) {
   char c;
@@ -304,11 +298,7 @@ static int p_pid(void) {
   return 0;
 }
 
-#define P(name) {#name, p_##name}
-static const struct {
-  const char *name;
-  int (*run)(void);
-} PROBES[] = {
+static const struct probe PROBES[] = {
     P(read), P(list), P(write), P(read_write), P(create), P(append), P(truncate), P(open_truncate), P(stat), P(unlink),
     P(rename), P(link), P(symlink), P(mkdir), P(chmod), P(utimes), P(setxattr), P(mkfifo), P(mknod_char), P(bind_unix),
     P(write_self_mem), P(sparse_file), P(fill), P(handle), P(mount), P(umount), P(chroot), P(pivot_root), P(fsopen),
@@ -319,19 +309,26 @@ static const struct {
     P(alg), P(unix), P(connect_loopback), P(connect_outside), P(udp_outside), P(fastopen), P(listen), P(bind_tcp),
     P(abstract_unix), P(socketpair), P(ptrace), P(kill), P(pidfd_open), P(process_vm), P(shm), P(tiocsti),
     P(ioctl_terminal), P(extra_fd), P(env), P(fork_bomb), P(memory), P(open_many), P(daemonize), P(linger), P(wait_term),
-    P(none), P(pid)};
+    P(none), P(pid), {NULL, NULL}};
+
+static const struct probe *const TABLES[] = {PROBES, FILE_PROBES, KERNEL_PROBES, EXEC_PROBES, NETWORK_PROBES, PROCESS_PROBES};
 
 int main(int argc, char **argv) {
   if (argc > 2) A = argv[2];
   if (argc > 3) B = argv[3];
-  for (size_t i = 0; i < sizeof PROBES / sizeof *PROBES; ++i) {
-    if (argc > 1 && strcmp(argv[1], PROBES[i].name) == 0) {
+  if (argc > 4) C = argv[4];
+  const int listing = argc > 1 && strcmp(argv[1], "names") == 0;
+  for (size_t t = 0; t < sizeof TABLES / sizeof *TABLES; ++t) {
+    for (const struct probe *p = TABLES[t]; p->name != NULL; ++p) {
+      if (listing) puts(p->name);
+      if (argc < 2 || strcmp(argv[1], p->name) != 0) continue;
       errno = 0;
-      const int result = PROBES[i].run();
-      printf("%s\n", result == 0 ? "ok" : strerrorname_np(result));
+      const int result = p->run();
+      const char *name = result == 0 ? "ok" : strerrorname_np(result);
+      if (name == NULL) printf("%d\n", result);
+      else puts(name);
       return 0;
     }
-    if (argc > 1 && strcmp(argv[1], "names") == 0) puts(PROBES[i].name);
   }
-  return argc > 1 && strcmp(argv[1], "names") == 0 ? 0 : 2;
+  return listing ? 0 : 2;
 }

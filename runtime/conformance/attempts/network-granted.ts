@@ -1,0 +1,38 @@
+import type { AttemptGroup } from "../attempt.js";
+
+/** With a grant for one host: its proxy, and nothing past it. */
+export const NETWORK_GRANTED: AttemptGroup = {
+  group: "network",
+  attempts: [
+    { id: "T40", title: "TCP to a service on the loopback of the host", tokens: "network", attempt: ["connect", "127.0.0.1", "{tcp}"], expect: "EACCES", layers: [], needs: ["landlock-net"] },
+    { id: "T40a", title: "the same by IPv6", tokens: "network", attempt: ["connect6", "::1", "{tcp6}"], expect: "EACCES", layers: [], needs: ["landlock-net"] },
+    { id: "T40b", title: "UDP to a service of the host", tokens: "network", attempt: ["udp_ask", "127.0.0.1", "{udp}"], expect: "ECONNREFUSED", layers: [] },
+    { id: "T41", title: "TCP to the internet", tokens: "network", attempt: ["connect", "1.1.1.1", "443"], expect: "EACCES", bare: null, layers: [] },
+    { id: "T41a", title: "UDP to a name server of the internet", tokens: "network", attempt: ["udp_send", "9.9.9.9", "53"], expect: "ENETUNREACH", bare: null, layers: [] },
+    { id: "T41b", title: "the metadata service of a cloud", tokens: "network", attempt: ["connect", "169.254.169.254", "80"], expect: "ENETUNREACH", bare: null, layers: [] },
+    { id: "T42", title: "MPTCP, which Landlock does not see", tokens: "network", attempt: ["mptcp_connect", "127.0.0.1", "{tcp}"], expect: "EPERM", layers: [] },
+    { id: "T42a", title: "TCP Fast Open by sendto", tokens: "network", attempt: ["fastopen_sendto", "{tcp}"], expect: "EPERM", layers: [] },
+    { id: "T42b", title: "TCP Fast Open by sendmsg", tokens: "network", attempt: ["fastopen_sendmsg", "{tcp}"], expect: "EPERM", layers: [] },
+    { id: "T42c", title: "TCP Fast Open by sendmmsg", tokens: "network", attempt: ["fastopen_sendmmsg", "{tcp}"], expect: "EPERM", layers: [] },
+    { id: "T42d", title: "TCP Fast Open at connect", tokens: "network", attempt: ["sockopt", "6", "30"], expect: "EPERM", layers: [] },
+    { id: "T42e", title: "another protocol on top of TCP", tokens: "network", attempt: ["sockopt", "6", "31", "tls"], expect: "EPERM", bare: "ENOENT", layers: [] },
+    { id: "T43", title: "bind a port of TCP", tokens: "network", attempt: ["bind_port", "127.0.0.1", "0"], expect: "EACCES", layers: [], needs: ["landlock-net"] },
+    { id: "T43a", title: "listen without bind", tokens: "network", attempt: ["listen"], expect: "EPERM", layers: [] },
+    { id: "T44", title: "SCTP", tokens: "network", attempt: ["socket", "2", "1", "132"], expect: "EPERM", bare: "EPROTONOSUPPORT", layers: [] },
+    { id: "T44a", title: "UDP-Lite", tokens: "network", attempt: ["socket", "2", "2", "136"], expect: "EPERM", layers: [] },
+    { id: "T44b", title: "raw IP", tokens: "network", attempt: ["socket", "2", "3", "1"], expect: "EPERM", bare: "EPERM", layers: [] },
+    { id: "T44c", title: "raw frames", tokens: "network", attempt: ["socket", "17", "3", "768"], expect: "EPERM", bare: "EPERM", layers: [] },
+    { id: "T44d", title: "netlink", tokens: "network", attempt: ["netlink_talk"], expect: "EPERM", layers: [] },
+    { id: "T44e", title: "vsock", tokens: "network", attempt: ["socket", "40", "1", "0"], expect: "EPERM", layers: [] },
+    { id: "T44f", title: "AF_ALG", tokens: "network", attempt: ["socket", "38", "5", "0"], expect: "EPERM", layers: [] },
+    { id: "T44g", title: "SMC", tokens: "network", attempt: ["socket", "43", "1", "0"], expect: "EPERM", bare: "EAFNOSUPPORT", layers: [] },
+    { id: "T44h", title: "a ping socket", tokens: "network", attempt: ["socket", "2", "2", "1"], expect: "EPERM", bare: "EACCES", layers: [] },
+    { id: "T44i", title: "a Unix socket with bits that a filter of 32 bits cannot see", tokens: "network", attempt: ["socket_high_bits", "1", "1"], expect: "EPERM", layers: [] },
+    { id: "T45", title: "a Unix socket of the host", tokens: "network", attempt: ["unix_connect", "{sock}"], expect: "EPERM", layers: [] },
+    { id: "T45a", title: "an abstract Unix socket of the host", tokens: "network", attempt: ["unix_abstract", "{abstract}"], expect: "EPERM", layers: [] },
+    { id: "T46", title: "bring an interface up", tokens: "network", attempt: ["interface_up"], expect: "ENOTTY", bare: "EPERM", layers: [] },
+    { id: "T46a", title: "an address that is not ours: IP_TRANSPARENT", tokens: "network", attempt: ["sockopt", "0", "19"], expect: "EPERM", bare: "EPERM", layers: [] },
+    { id: "T46b", title: "mark packets", tokens: "network", attempt: ["sockopt", "1", "36"], expect: "EPERM", bare: "EPERM", layers: [] },
+    { id: "TC2", title: "the proxy of the grant is reached", tokens: "network", attempt: ["connect", "127.0.0.1", "3128"], expect: "ok", bare: null, layers: [], control: true },
+  ],
+};
