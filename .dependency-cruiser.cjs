@@ -77,8 +77,8 @@ module.exports = {
     {
       name: "fixtures-only-in-tests",
       severity: "error",
-      from: { path: "^runtime/", pathNot: ["\\.test\\.ts$", "^runtime/(test|bench)/"] },
-      to: { path: "^runtime/(test|bench)/" },
+      from: { path: "^runtime/", pathNot: ["\\.test\\.ts$", "^runtime/(test|bench|e2e)/"] },
+      to: { path: "^runtime/(test|bench|e2e)/" },
     },
     ...layers,
     ...homes,

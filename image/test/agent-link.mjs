@@ -67,7 +67,13 @@ export class AgentLink {
     const id = this.#nextJob++;
     /** @type {Promise<Ended>} */
     const ended = new Promise((resolve, reject) => {
-      this.#jobs.set(id, { ...streams, onEnd: resolve, onLost: reject, untaken: 0, onTaken: () => {} });
+      this.#jobs.set(id, {
+        ...streams,
+        onEnd: resolve,
+        onLost: reject,
+        untaken: 0,
+        onTaken: () => {},
+      });
     });
     this.#send(id, "x", Buffer.from(command));
     this.#pump(id, streams.stdin ?? []).catch((error) => {
@@ -112,12 +118,21 @@ export class AgentLink {
     this.#receivedBytes += bytes.length;
     if (!this.#synced && !this.#skipToMagic()) return;
     const first = this.#received[0];
-    if (first !== undefined && first.length >= HEADER_BYTES && this.#receivedBytes < HEADER_BYTES + first.readUInt32LE(0)) return;
+    if (
+      first !== undefined &&
+      first.length >= HEADER_BYTES &&
+      this.#receivedBytes < HEADER_BYTES + first.readUInt32LE(0)
+    )
+      return;
     let rest = Buffer.concat(this.#received);
     while (this.#synced && rest.length >= HEADER_BYTES) {
       const end = HEADER_BYTES + rest.readUInt32LE(0);
       if (rest.length < end) break;
-      this.#handle(rest.readUInt32LE(4), rest.toString("latin1", 8, 9), rest.subarray(HEADER_BYTES, end));
+      this.#handle(
+        rest.readUInt32LE(4),
+        rest.toString("latin1", 8, 9),
+        rest.subarray(HEADER_BYTES, end),
+      );
       rest = rest.subarray(end);
     }
     this.#received = [rest];

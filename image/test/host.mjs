@@ -7,10 +7,15 @@ const run = promisify(execFile);
 /** Runs a program to its end and returns what it printed. @param {string} program @param {readonly string[]} args @returns {Promise<string>} */
 export async function output(program, args) {
   try {
-    const { stdout } = await run(program, [...args], { maxBuffer: 64 << 20, timeout: 900_000, killSignal: "SIGKILL" });
+    const { stdout } = await run(program, [...args], {
+      maxBuffer: 64 << 20,
+      timeout: 900_000,
+      killSignal: "SIGKILL",
+    });
     return stdout;
   } catch (error) {
-    const said = error instanceof Error && "stderr" in error ? String(error.stderr).slice(-4000) : "";
+    const said =
+      error instanceof Error && "stderr" in error ? String(error.stderr).slice(-4000) : "";
     throw new Error(`${program} ${args.join(" ")} failed: ${said}`, { cause: error });
   }
 }

@@ -43,6 +43,8 @@ const KERNEL_ARGS = [
   ["root=/dev/nvme0n1", "rw", "console=ttyS0,115200", "panic=-1"],
   // Time, not behaviour: no mitigations inside an emulation, no search for partitions.
   ["mitigations=off", "systemd.gpt_auto=0", "nowatchdog", "random.trust_cpu=on"],
+  // Drivers that udev would load for what QEMU emulates and no test uses.
+  ["module_blacklist=ahci,libahci,kvm,kvm_amd"],
 ].flat();
 
 /** Commas separate a QEMU option's fields; a doubled one is a comma. @param {string} path */
@@ -51,7 +53,9 @@ const field = (path) => path.replaceAll(",", ",,");
 /** @param {VmSpec} spec */
 function networkArgs(spec) {
   if (spec.net === undefined || spec.net === "none") return ["-nic", "none"];
-  const forwards = (spec.forwards ?? []).map((it) => `,hostfwd=tcp:127.0.0.1:${it.hostPort}-:${it.guestPort}`);
+  const forwards = (spec.forwards ?? []).map(
+    (it) => `,hostfwd=tcp:127.0.0.1:${it.hostPort}-:${it.guestPort}`,
+  );
   const restrict = spec.net === "isolated" ? "on" : "off";
   return [
     ...["-netdev", `user,id=net0,restrict=${restrict},ipv6=off${forwards.join("")}`],
@@ -63,7 +67,10 @@ function networkArgs(spec) {
 function driveArgs(drives) {
   // writeback, not unsafe: a flush of the guest reaches the host's file, so what it synced survives a killed QEMU.
   const args = drives.flatMap((file, index) => [
-    ...["-drive", `file=${field(file)},format=${file.endsWith(".qcow2") ? "qcow2" : "raw"},if=none,id=d${index},cache=writeback,discard=unmap`],
+    ...[
+      "-drive",
+      `file=${field(file)},format=${file.endsWith(".qcow2") ? "qcow2" : "raw"},if=none,id=d${index},cache=writeback,discard=unmap`,
+    ],
     ...["-device", `nvme-ns,drive=d${index},bus=nvme0,nsid=${index + 1}`],
   ]);
   return ["-device", "nvme,id=nvme0,serial=aaos", ...args];
@@ -72,19 +79,42 @@ function driveArgs(drives) {
 /** @param {VmSpec} spec */
 function bootArgs(spec) {
   if (spec.kernel === undefined) return [];
-  const mask = spec.net === undefined || spec.net === "none" ? ["systemd.mask=systemd-networkd.service"] : [];
+  const mask =
+    spec.net === undefined || spec.net === "none"
+      ? ["systemd.mask=systemd-networkd.service", "systemd.mask=systemd-networkd.socket"]
+      : [];
   const append = [...KERNEL_ARGS, ...mask, ...(spec.append ?? [])].join(" ");
-  return ["-kernel", spec.kernel, "-append", append, ...(spec.initrd === undefined ? [] : ["-initrd", spec.initrd])];
+  return [
+    "-kernel",
+    spec.kernel,
+    "-append",
+    append,
+    ...(spec.initrd === undefined ? [] : ["-initrd", spec.initrd]),
+  ];
 }
 
 /** @param {VmSpec} spec @param {Places} places @returns {string[]} */
 export function qemuArgs(spec, { dir, drives, serialLog }) {
   return [
-    ...["-name", `aaos-${field(spec.name)}`, "-nodefaults", "-no-user-config", "-display", "none", "-vga", "none"],
+    ...[
+      "-name",
+      `aaos-${field(spec.name)}`,
+      "-nodefaults",
+      "-no-user-config",
+      "-display",
+      "none",
+      "-vga",
+      "none",
+    ],
     // The translation cache is bounded, or it grows past 2 GB.
     ...["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"],
     ...["-smp", `${spec.cpus ?? 2}`, "-m", `${spec.memoryMb ?? 1024}`],
-    ...["-chardev", `socket,id=serial,path=${dir}/serial,logfile=${field(serialLog)},logappend=on`, "-serial", "chardev:serial"],
+    ...[
+      "-chardev",
+      `socket,id=serial,path=${dir}/serial,logfile=${field(serialLog)},logappend=on`,
+      "-serial",
+      "chardev:serial",
+    ],
     ...["-chardev", `socket,id=qmp,path=${dir}/qmp`, "-mon", "chardev=qmp,mode=control"],
     ...["-device", "virtio-serial-pci", "-chardev", `socket,id=agent,path=${dir}/agent`],
     ...["-device", "virtserialport,chardev=agent,name=aaos.agent", "-device", "virtio-rng-pci"],

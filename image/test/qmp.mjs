@@ -35,7 +35,9 @@ export class Qmp {
         return;
       }
       this.#waiting.set(id, { resolve, reject });
-      this.#socket.write(`${JSON.stringify({ execute: name, id, ...(args === undefined ? {} : { arguments: args }) })}\n`);
+      this.#socket.write(
+        `${JSON.stringify({ execute: name, id, ...(args === undefined ? {} : { arguments: args }) })}\n`,
+      );
     });
   }
 }

@@ -31,22 +31,25 @@ export const cacheDir = join(here, "../../build/vm");
 
 // A small server as Debian installs it: systemd with logind and user managers, networkd, D-Bus. What the daemon needs comes with it.
 const BASE = [
-  ["systemd-sysv", "udev", "kmod", "dbus", "dbus-user-session", "libpam-systemd", "systemd-timesyncd"],
+  [
+    "systemd-sysv",
+    "udev",
+    "kmod",
+    "dbus",
+    "dbus-user-session",
+    "libpam-systemd",
+    "systemd-timesyncd",
+  ],
   ["passwd", "procps", "iproute2", "util-linux-extra", "ca-certificates"],
   ["nodejs", "ripgrep"],
 ].flat();
 
-// The boot needs none of these; under emulation each costs a second or more.
+// The user "test" is in no group but its own. A machine id and the update stamps spare the boot its first-boot work.
 const HOOK = `set -eu
 chroot "$1" useradd --create-home --shell /bin/bash --user-group test
 chroot "$1" systemctl enable --quiet systemd-networkd.service
 chroot "$1" systemctl disable --quiet systemd-timesyncd.service
-systemd_id=$(tr -d - </proc/sys/kernel/random/uuid)
-echo "$systemd_id" >"$1/etc/machine-id"
-echo vm >"$1/etc/hostname"
-echo "127.0.0.1 localhost vm" >"$1/etc/hosts"
-echo "nameserver 10.0.2.3" >"$1/etc/resolv.conf"
-echo "/dev/nvme0n1 / ext4 defaults 0 1" >"$1/etc/fstab"
+tr -d - </proc/sys/kernel/random/uuid >"$1/etc/machine-id"
 touch "$1/etc/.updated" "$1/var/.updated"
 `;
 
@@ -73,10 +76,15 @@ async function aptSources(suite) {
   ]);
   const rows = targets.split("\n").map((line) => line.split("|"));
   const main = rows.find(([label, component]) => label === "Debian" && component === "main")?.[2];
-  if (main === undefined) throw new Error("apt on this host knows no Debian mirror; run apt-get update");
+  if (main === undefined)
+    throw new Error("apt on this host knows no Debian mirror; run apt-get update");
   const beside = `${main.replace(/\/+$/, "")}-security/`;
   const security = rows.find(([label]) => label === "Debian-Security")?.[2] ?? beside;
-  return [`deb ${main} ${suite} main`, `deb ${main} ${suite}-updates main`, `deb ${security} ${suite}-security main`];
+  return [
+    `deb ${main} ${suite} main`,
+    `deb ${main} ${suite}-updates main`,
+    `deb ${security} ${suite}-security main`,
+  ];
 }
 
 /** The host's options for fetching (a proxy, a snapshot mirror's old dates) hold for the new root's packages too. */
@@ -107,7 +115,16 @@ async function cached(path, make) {
 export async function guestProgram(name) {
   const source = join(here, "guest", `${name}.cc`);
   const path = join(cacheDir, `${name}-${digest(await readFile(source))}`);
-  const flags = ["-std=c++20", "-O2", "-static", "-s", "-Wall", "-Wextra", "-Wconversion", "-Werror"];
+  const flags = [
+    "-std=c++20",
+    "-O2",
+    "-static",
+    "-s",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Werror",
+  ];
   await cached(path, (temporary) => command("g++", [...flags, "-o", temporary, source]));
   return path;
 }
@@ -117,7 +134,9 @@ async function treeText(dir) {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const texts = entries.map((entry) => {
     const path = join(entry.parentPath, entry.name);
-    return entry.isFile() ? `${path.slice(dir.length)}\n${readFileSync(path, "utf8")}` : path.slice(dir.length);
+    return entry.isFile()
+      ? `${path.slice(dir.length)}\n${readFileSync(path, "utf8")}`
+      : path.slice(dir.length);
   });
   return texts.sort().join("\n");
 }
@@ -127,15 +146,31 @@ async function makeImage(tar, agent, sizeMb, image) {
   const tree = `${image}.tree`;
   await mkdir(tree);
   await mkdir(image);
-  await command("tar", ["-xf", tar, "-C", tree, "--numeric-owner", "--xattrs", "--xattrs-include=*"]);
+  await command("tar", [
+    "-xf",
+    tar,
+    "-C",
+    tree,
+    "--numeric-owner",
+    "--xattrs",
+    "--xattrs-include=*",
+  ]);
   await cp(join(here, "guest/tree"), tree, { recursive: true, verbatimSymlinks: true });
-  await command("install", ["-D", "-m", "0755", agent, join(tree, "usr/local/libexec/aaos-vm-agent")]);
+  await command("install", [
+    "-D",
+    "-m",
+    "0755",
+    agent,
+    join(tree, "usr/local/libexec/aaos-vm-agent"),
+  ]);
   const boot = await readdir(join(tree, "boot"));
   const version = boot.find((name) => name.startsWith("vmlinuz-"))?.slice("vmlinuz-".length);
   if (version === undefined) throw new Error("the root has no kernel");
   await cp(join(tree, `boot/vmlinuz-${version}`), join(image, "vmlinuz"));
   const config = await readFile(join(tree, `boot/config-${version}`), "utf8");
-  const builtIn = ["BLK_DEV_NVME", "EXT4_FS", "VIRTIO_CONSOLE"].every((name) => config.includes(`CONFIG_${name}=y`));
+  const builtIn = ["BLK_DEV_NVME", "EXT4_FS", "VIRTIO_CONSOLE"].every((name) =>
+    config.includes(`CONFIG_${name}=y`),
+  );
   if (!builtIn) await cp(join(tree, `boot/initrd.img-${version}`), join(image, "initrd.img"));
   await makeExt4(tree, join(image, "disk.img"), sizeMb);
 }
@@ -146,12 +181,28 @@ async function makeImage(tar, agent, sizeMb, image) {
  */
 export async function makeExt4(tree, image, sizeMb) {
   const extended = "root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1";
-  await command("mke2fs", ["-q", "-F", "-t", "ext4", "-d", tree, "-E", extended, image, `${sizeMb}M`]);
+  await command("mke2fs", [
+    "-q",
+    "-F",
+    "-t",
+    "ext4",
+    "-d",
+    tree,
+    "-E",
+    extended,
+    image,
+    `${sizeMb}M`,
+  ]);
 }
 
 /** Makes the root or finds it in the cache. @param {RootOptions} [options] @returns {Promise<Root>} */
 export async function makeRoot(options = {}) {
-  const { packages = [], kernel = "linux-image-cloud-amd64", suite = "trixie", sizeMb = 4096 } = options;
+  const {
+    packages = [],
+    kernel = "linux-image-cloud-amd64",
+    suite = "trixie",
+    sizeMb = 4096,
+  } = options;
   const log = options.log ?? (() => {});
   const include = [...new Set([...BASE, kernel, ...packages])].sort().join(",");
   const tar = join(cacheDir, `root-${digest(suite, include, HOOK)}.tar`);
@@ -174,7 +225,10 @@ export async function makeRoot(options = {}) {
   });
   const agent = await guestProgram("agent");
   const made = await readFile(join(here, "root.mjs"));
-  const image = join(cacheDir, `image-${digest(tar, agent, made, `${sizeMb}`, await treeText(join(here, "guest/tree")))}`);
+  const image = join(
+    cacheDir,
+    `image-${digest(tar, agent, made, `${sizeMb}`, await treeText(join(here, "guest/tree")))}`,
+  );
   if (options.fresh) await rm(image, { recursive: true, force: true });
   await cached(image, async (temporary) => {
     log("making the disk image");

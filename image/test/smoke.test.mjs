@@ -23,12 +23,14 @@ cg=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)
 mkdir "$cg/daemon" "$cg/leaf"
 echo $$ >"$cg/daemon/cgroup.procs"
 echo "+memory +pids" >"$cg/cgroup.subtree_control"
-${Object.entries(limits).map(([file, value]) => `echo ${value} >"$cg/leaf/${file}"`).join("\n")}
+${Object.entries(limits)
+  .map(([file, value]) => `echo ${value} >"$cg/leaf/${file}"`)
+  .join("\n")}
 status=0
 sh -c 'echo $$ >"$1/cgroup.procs"; exec ${command}' sh "$cg/leaf" || status=$?
 echo "user $(id -un) status $status"
 cat "$cg/leaf/memory.events" "$cg/leaf/pids.events"`;
-  return `systemd-run --quiet --wait --collect --pipe -p Delegate=yes -p User=test /bin/sh -c ${quote(script)}`;
+  return `systemd-run --quiet --wait --collect --pipe --expand-environment=no -p Delegate=yes -p User=test /bin/sh -c ${quote(script)}`;
 }
 
 describe("a Debian 13 test VM", { skip, timeout: 900_000 }, () => {
@@ -42,7 +44,11 @@ describe("a Debian 13 test VM", { skip, timeout: 900_000 }, () => {
     await mkdir(join(scratch, "bin"));
     await copyFile(await guestProgram("probe"), join(scratch, "bin/probe"));
     const root = await makeRoot();
-    vm = await bootVm({ ...root, name: "smoke", shares: [{ from: join(scratch, "bin"), to: "/opt/probe" }] });
+    vm = await bootVm({
+      ...root,
+      name: "smoke",
+      shares: [{ from: join(scratch, "bin"), to: "/opt/probe" }],
+    });
   });
 
   after(async () => {
@@ -51,7 +57,9 @@ describe("a Debian 13 test VM", { skip, timeout: 900_000 }, () => {
   });
 
   it("boots to systemd running with no failed unit", async (t) => {
-    t.diagnostic(`agent after ${vm.timings.agentMs} ms, running after ${vm.timings.readyMs} ms, QEMU holds ${vm.residentMb} MB`);
+    t.diagnostic(
+      `agent after ${vm.timings.agentMs} ms, running after ${vm.timings.readyMs} ms, QEMU holds ${vm.residentMb} MB`,
+    );
     assert.equal(await vm.must("systemctl is-system-running"), "running\n");
     assert.equal(await vm.must("systemctl --failed --quiet --no-legend"), "");
     assert.match(vm.serialLog, /Linux version 6\.12/);
@@ -59,15 +67,24 @@ describe("a Debian 13 test VM", { skip, timeout: 900_000 }, () => {
 
   it("runs commands and tells status, signal, both outputs and stdin apart", async () => {
     const failed = await vm.run("cat; echo oops >&2; exit 7", { stdin: "hello" });
-    assert.deepEqual([failed.status, failed.signal, failed.stdout, failed.stderr], [7, 0, "hello", "oops\n"]);
+    assert.deepEqual(
+      [failed.status, failed.signal, failed.stdout, failed.stderr],
+      [7, 0, "hello", "oops\n"],
+    );
     assert.equal((await vm.run("kill -9 $$")).signal, 9);
     const [slow, quick] = await Promise.all([vm.run("sleep 1; echo slow"), vm.run("echo quick")]);
     assert.ok(quick.durationMs < slow.durationMs, "commands run side by side");
-    await assert.rejects(vm.run("echo begun >&2; sleep 60", { timeoutMs: 500 }), /not done within 500 ms/);
+    await assert.rejects(
+      vm.run("echo begun >&2; sleep 60", { timeoutMs: 500 }),
+      /not done within 500 ms/,
+    );
   });
 
   it("a command of the user test runs in no group but its own", async () => {
-    assert.equal(await vm.must("id; pwd", { user: "test" }), "uid=1000(test) gid=1000(test) groups=1000(test)\n/home/test\n");
+    assert.equal(
+      await vm.must("id; pwd", { user: "test" }),
+      "uid=1000(test) gid=1000(test) groups=1000(test)\n/home/test\n",
+    );
   });
 
   it("hands a tree in and gets it back byte for byte", async (t) => {
@@ -104,32 +121,43 @@ describe("a Debian 13 test VM", { skip, timeout: 900_000 }, () => {
     const before = (await vm.must("sysctl -n user.max_user_namespaces")).trim();
     await vm.must("sysctl -qw user.max_user_namespaces=0");
     try {
-      assert.match((await vm.run("/opt/probe/probe userns", { user: "test" })).stdout, /^unshare: /);
+      assert.match(
+        (await vm.run("/opt/probe/probe userns", { user: "test" })).stdout,
+        /^unshare: /,
+      );
     } finally {
       await vm.must(`sysctl -qw user.max_user_namespaces=${before}`);
     }
   });
 
   it("memory.max of a delegated leaf kills an unprivileged user's process that exceeds it", async () => {
-    const { stdout } = await vm.run(inDelegatedLeaf({ "memory.max": "64M" }, "/opt/probe/probe hog 128"));
+    const { stdout } = await vm.run(
+      inDelegatedLeaf({ "memory.max": "64M" }, "/opt/probe/probe hog 128"),
+    );
     assert.match(stdout, /user test status 137/);
     assert.match(stdout, /oom_kill 1/);
   });
 
   it("memory.max of a delegated leaf lets a process within it live", async () => {
-    const { stdout } = await vm.run(inDelegatedLeaf({ "memory.max": "64M" }, "/opt/probe/probe hog 32"));
+    const { stdout } = await vm.run(
+      inDelegatedLeaf({ "memory.max": "64M" }, "/opt/probe/probe hog 32"),
+    );
     assert.match(stdout, /held 32\nuser test status 0/);
     assert.match(stdout, /oom_kill 0/);
   });
 
   it("pids.max of a delegated leaf stops an unprivileged user's forks", async () => {
-    const { stdout } = await vm.run(inDelegatedLeaf({ "pids.max": "20" }, "/opt/probe/probe forks 100"));
+    const { stdout } = await vm.run(
+      inDelegatedLeaf({ "pids.max": "20" }, "/opt/probe/probe forks 100"),
+    );
     assert.match(stdout, /forked 19 Resource temporarily unavailable/);
     assert.match(stdout, /max [1-9]\d*\s*$/);
   });
 
   it("pids.max of a delegated leaf allows the forks within it", async () => {
-    const { stdout } = await vm.run(inDelegatedLeaf({ "pids.max": "120" }, "/opt/probe/probe forks 100"));
+    const { stdout } = await vm.run(
+      inDelegatedLeaf({ "pids.max": "120" }, "/opt/probe/probe forks 100"),
+    );
     assert.match(stdout, /forked 100\n/);
   });
 
@@ -142,7 +170,11 @@ describe("a Debian 13 test VM", { skip, timeout: 900_000 }, () => {
     t.diagnostic(`running again after ${vm.timings.readyMs} ms`);
     assert.equal(await vm.must("cat /var/synced"), "kept\n");
     assert.notEqual(await vm.must("cat /proc/sys/kernel/random/boot_id"), before);
-    assert.equal((await vm.run("/opt/probe/probe forks 1")).stdout, "forked 1\n", "shares are mounted again");
+    assert.equal(
+      (await vm.run("/opt/probe/probe forks 1")).stdout,
+      "forked 1\n",
+      "shares are mounted again",
+    );
   });
 
   it("the reset button ends what runs and the system boots again", async (t) => {

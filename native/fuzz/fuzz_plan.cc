@@ -1,12 +1,12 @@
-// libFuzzer target: the plan parser, what is made of a plan before the clone, and its written form. A plan that is accepted
-// must mean the same after it was written and read again.
-#include <cstdint>
-#include <cstdlib>
-#include <string>
-
+// libFuzzer target: the plan parser, what is made of a plan before the clone, and its written form.
+// A plan that is accepted must mean the same after it was written and read again.
 #include "../src/mounts.h"
 #include "../src/plan.h"
 #include "../src/seccomp.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

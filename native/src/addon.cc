@@ -1,5 +1,6 @@
-// The addon's whole surface: start the launcher, talk to it with descriptors, ask a socket who its peer is, signal by pidfd, and
-// make and close descriptors. It holds no policy: JavaScript validates, and what fails comes back as an error with `code`.
+// The addon's whole surface: start the launcher, talk to it with descriptors, ask a socket who its
+// peer is, signal by pidfd, and make and close descriptors. It holds no policy: JavaScript
+// validates, and what fails comes back as an error with `code`.
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -23,8 +24,7 @@ constexpr std::size_t kMaxFds = 16;
 
 // Throws a JavaScript error with the system's code, as Node's own calls do.
 void throw_errno(Napi::Env env, int error, const char* op) {
-  Napi::Error exception =
-      Napi::Error::New(env, std::string(op) + ": " + uv_strerror(-error));
+  Napi::Error exception = Napi::Error::New(env, std::string(op) + ": " + uv_strerror(-error));
   exception.Set("code", Napi::String::New(env, uv_err_name(-error)));
   exception.Set("syscall", Napi::String::New(env, op));
   exception.ThrowAsJavaScriptException();
@@ -46,8 +46,9 @@ Napi::Value pair_of(Napi::Env env, int first, int second) {
   return out;
 }
 
-// startLauncher(path): {fd, pid}. The program gets our socket as descriptor 3, /dev/null as 0 and 1, our stderr, an empty
-// environment and default signals. Call it on the main thread: the launcher dies with the thread that started it.
+// startLauncher(path): {fd, pid}. The program gets our socket as descriptor 3, /dev/null as 0 and
+// 1, our stderr, an empty environment and default signals. Call it on the main thread: the launcher
+// dies with the thread that started it.
 Napi::Value start_launcher(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string path = info[0].ToString();
@@ -56,7 +57,7 @@ Napi::Value start_launcher(const Napi::CallbackInfo& info) {
     throw_errno(env, errno, "socketpair");
     return env.Undefined();
   }
-  const int bytes = 1 << 20;  // as much as the system allows; a plan must fit one datagram
+  const int bytes = 1 << 20; // as much as the system allows; a plan must fit one datagram
   setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -71,7 +72,8 @@ Napi::Value start_launcher(const Napi::CallbackInfo& info) {
   posix_spawn_file_actions_adddup2(&actions, ends[1], 3);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
   char* const argv[] = {const_cast<char*>(path.c_str()), nullptr};
   char* const envp[] = {nullptr};
   pid_t pid = -1;
@@ -90,7 +92,8 @@ Napi::Value start_launcher(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// reap(pid): the wait status of a child that has ended, or null. For the launcher, which libuv does not know.
+// reap(pid): the wait status of a child that has ended, or null. For the launcher, which libuv does
+// not know.
 Napi::Value reap(const Napi::CallbackInfo& info) {
   int pid = 0;
   int status = 0;
@@ -100,18 +103,21 @@ Napi::Value reap(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), status);
 }
 
-// new Channel(fd, onMessage): owns the descriptor. `onMessage(text, fds)` for each datagram; `onMessage(null, [])` once, when the
-// other side is gone. Descriptors that arrive belong to the callback.
+// new Channel(fd, onMessage): owns the descriptor. `onMessage(text, fds)` for each datagram;
+// `onMessage(null, [])` once, when the other side is gone. Descriptors that arrive belong to the
+// callback.
 class Channel : public Napi::ObjectWrap<Channel> {
 public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Channel",
-                       {InstanceMethod<&Channel::send>("send"), InstanceMethod<&Channel::close>("close"),
-                        InstanceMethod<&Channel::ref>("ref"), InstanceMethod<&Channel::unref>("unref")});
+    return DefineClass(
+        env, "Channel",
+        {InstanceMethod<&Channel::send>("send"), InstanceMethod<&Channel::close>("close"),
+         InstanceMethod<&Channel::ref>("ref"), InstanceMethod<&Channel::unref>("unref")});
   }
 
   explicit Channel(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<Channel>(info), context_(info.Env(), "aaos:Channel"), buffer_(kMaxMessage) {
+      : Napi::ObjectWrap<Channel>(info), context_(info.Env(), "aaos:Channel"),
+        buffer_(kMaxMessage) {
     if (!number_at(info, 0, fd_)) {
       return;
     }
@@ -127,7 +133,7 @@ public:
       return;
     }
     watch();
-    Ref();  // alive as long as it is open
+    Ref(); // alive as long as it is open
   }
 
   ~Channel() override { shut(); }
@@ -184,14 +190,15 @@ private:
     const Napi::Env env = Env();
     Napi::Array fds = Napi::Array::New(env);
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
-      for (std::size_t at = CMSG_LEN(0); c->cmsg_type == SCM_RIGHTS && at + sizeof(int) <= c->cmsg_len;
-           at += sizeof(int)) {
+      for (std::size_t at = CMSG_LEN(0);
+           c->cmsg_type == SCM_RIGHTS && at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
         int fd = -1;
         memcpy(&fd, reinterpret_cast<char*>(c) + at, sizeof fd);
         fds.Set(fds.Length(), Napi::Number::New(env, fd));
       }
     }
-    on_message_.MakeCallback(Value(), {Napi::String::New(env, buffer_.data(), length), fds}, context_);
+    on_message_.MakeCallback(Value(), {Napi::String::New(env, buffer_.data(), length), fds},
+                             context_);
   }
 
   void ended() {
@@ -240,7 +247,8 @@ private:
     return sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
   }
 
-  // Sends until the socket takes no more. 0 or the errno of a message that can never be sent, which is dropped.
+  // Sends until the socket takes no more. 0 or the errno of a message that can never be sent, which
+  // is dropped.
   int flush() {
     while (!queue_.empty()) {
       if (!send_one(queue_.front())) {
@@ -320,7 +328,8 @@ private:
   std::deque<Message> queue_;
 };
 
-// peerCredentials(fd): {pid, uid, gid, groups} of a connected Unix socket, as they were when it connected.
+// peerCredentials(fd): {pid, uid, gid, groups} of a connected Unix socket, as they were when it
+// connected.
 Napi::Value peer_credentials(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   int fd = -1;
@@ -373,6 +382,13 @@ Napi::Value send_signal(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(env, false);
 }
 
+// landlockAbi(): the highest version that the running kernel knows; 0 where it has none or it is switched off.
+Napi::Value landlock_abi(const Napi::CallbackInfo& info) {
+  constexpr unsigned kVersion = 1;  // LANDLOCK_CREATE_RULESET_VERSION
+  const long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
+  return Napi::Number::New(info.Env(), static_cast<double>(version < 0 ? 0 : version));
+}
+
 // pipe(): [read end, write end]. socketPair(): [ours, theirs], a stream. All close on exec.
 Napi::Value make_pipe(const Napi::CallbackInfo& info) {
   int ends[2];
@@ -406,12 +422,13 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Channel", Channel::define(env));
   exports.Set("peerCredentials", Napi::Function::New(env, peer_credentials));
   exports.Set("sendSignal", Napi::Function::New(env, send_signal));
+  exports.Set("landlockAbi", Napi::Function::New(env, landlock_abi));
   exports.Set("pipe", Napi::Function::New(env, make_pipe));
   exports.Set("socketPair", Napi::Function::New(env, make_socket_pair));
   exports.Set("closeFd", Napi::Function::New(env, close_fd));
   return exports;
 }
 
-}  // namespace
+} // namespace
 
 NODE_API_MODULE(aaos, init)

@@ -13,7 +13,7 @@ int drop_all() {
   for (unsigned cap = 0; cap < 64; ++cap) {
     if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) {
       if (errno == EINVAL && cap > CAP_AUDIT_READ) {
-        break;  // past the kernel's last capability
+        break; // past the kernel's last capability
       }
       return errno;
     }
@@ -32,4 +32,4 @@ int drop_all() {
   return syscall(SYS_capset, &header, none) == 0 ? 0 : errno;
 }
 
-}  // namespace aaos::caps
+} // namespace aaos::caps

@@ -3,8 +3,8 @@
 
 namespace aaos::caps {
 
-// Empties bounding, ambient, inheritable, permitted and effective, and locks the secure bits so that uid 0 and execve give
-// none back. 0 or errno. Allocates nothing.
+// Empties bounding, ambient, inheritable, permitted and effective, and locks the secure bits so
+// that uid 0 and execve give none back. 0 or errno. Allocates nothing.
 int drop_all();
 
-}  // namespace aaos::caps
+} // namespace aaos::caps

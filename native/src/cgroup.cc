@@ -17,7 +17,8 @@ int write_at(int dir, const char* file, std::string_view text) {
   return write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : errno;
 }
 
-// The number after `key` in a flat keyed file, or the whole file's where key is empty; 0 where there is none.
+// The number after `key` in a flat keyed file, or the whole file's where key is empty; 0 where
+// there is none.
 std::uint64_t read_number(int dir, const char* file, std::string_view key) {
   const UniqueFd fd(openat(dir, file, O_RDONLY | O_CLOEXEC));
   char buffer[4096];
@@ -34,7 +35,7 @@ std::uint64_t read_number(int dir, const char* file, std::string_view key) {
   return value;
 }
 
-}  // namespace
+} // namespace
 
 int Leaf::prepare(const Cgroup& plan, const char*& what) {
   what = plan.parent.c_str();
@@ -43,7 +44,8 @@ int Leaf::prepare(const Cgroup& plan, const char*& what) {
   if (!parent_ || mkdirat(parent_.get(), name_.c_str(), 0755) != 0) {
     return errno;
   }
-  leaf_.reset(openat(parent_.get(), name_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  leaf_.reset(
+      openat(parent_.get(), name_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!leaf_) {
     const int error = errno;
     unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
@@ -78,7 +80,8 @@ int Leaf::prepare(const Cgroup& plan, const char*& what) {
 
 void Leaf::kill() const {
   if (leaf_) {
-    // The pid namespace's init is killed beside this, so a kernel without cgroup.kill loses nothing.
+    // The pid namespace's init is killed beside this, so a kernel without cgroup.kill loses
+    // nothing.
     (void)write_at(leaf_.get(), "cgroup.kill", "1");
   }
 }
@@ -103,4 +106,4 @@ bool Leaf::remove() {
   return true;
 }
 
-}  // namespace aaos::cgroup
+} // namespace aaos::cgroup

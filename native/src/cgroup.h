@@ -1,4 +1,5 @@
-// The cgroup v2 leaf of one sandbox: made and limited before the clone, entered by it, killed as a whole, removed at the end.
+// The cgroup v2 leaf of one sandbox: made and limited before the clone, entered by it, killed as a
+// whole, removed at the end.
 #pragma once
 
 #include "plan.h"
@@ -22,7 +23,8 @@ public:
   int fd() const { return leaf_.get(); }
   void kill() const;
   Stats stats() const;
-  // True once nothing is left of it; a leaf whose last process is still being reaped says false and is asked again.
+  // True once nothing is left of it; a leaf whose last process is still being reaped says false and
+  // is asked again.
   bool remove();
 
 private:
@@ -31,4 +33,4 @@ private:
   UniqueFd leaf_;
 };
 
-}  // namespace aaos::cgroup
+} // namespace aaos::cgroup

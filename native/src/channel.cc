@@ -1,16 +1,17 @@
 #include "channel.h"
 
+#include "child.h"
+
 #include <cerrno>
 #include <cstring>
 #include <sys/socket.h>
-
-#include "child.h"
 
 namespace aaos {
 namespace {
 
 constexpr std::size_t kMaxQueued = 10'000;
-constexpr std::size_t kMaxFds = kMaxDescriptors > kMaxListeners + 1 ? kMaxDescriptors : kMaxListeners + 1;
+constexpr std::size_t kMaxFds =
+    kMaxDescriptors > kMaxListeners + 1 ? kMaxDescriptors : kMaxListeners + 1;
 
 void take_descriptors(msghdr& message, std::vector<UniqueFd>& fds) {
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
@@ -26,7 +27,7 @@ void take_descriptors(msghdr& message, std::vector<UniqueFd>& fds) {
   }
 }
 
-}  // namespace
+} // namespace
 
 Channel::Received Channel::receive(std::string& text, std::vector<UniqueFd>& fds) {
   static char buffer[kMaxPlanBytes + 64];
@@ -87,4 +88,4 @@ bool Channel::flush() {
   return true;
 }
 
-}  // namespace aaos
+} // namespace aaos

@@ -1,5 +1,12 @@
 #include "child.h"
 
+#include "caps.h"
+#include "init.h"
+#include "landlock.h"
+#include "limits.h"
+#include "step.h"
+#include "sys.h"
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -10,18 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "caps.h"
-#include "init.h"
-#include "landlock.h"
-#include "limits.h"
-#include "step.h"
-#include "sys.h"
-
 namespace aaos {
 namespace {
 
 // Sends one report, with descriptors where there are any. False when the launcher is gone.
-bool send_report(int control, const Report& report, const int* fds = nullptr, std::size_t count = 0) {
+bool send_report(int control, const Report& report, const int* fds = nullptr,
+                 std::size_t count = 0) {
   iovec data{const_cast<Report*>(&report), sizeof report};
   alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int) * kMaxListeners)] = {};
   msghdr message{};
@@ -39,7 +40,8 @@ bool send_report(int control, const Report& report, const int* fds = nullptr, st
   return sendmsg(control, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof report);
 }
 
-// Acknowledges a step, or reports its failure and ends the process: nothing runs after a failed step.
+// Acknowledges a step, or reports its failure and ends the process: nothing runs after a failed
+// step.
 void acknowledge(const Launch& launch, Step step, int error, int detail = -1) {
   Report report;
   report.type = error == 0 ? Report::kDone : Report::kFailed;
@@ -56,10 +58,11 @@ void acknowledge(const Launch& launch, Step step, int error, int detail = -1) {
 #endif
 }
 
-// The program's descriptors become 0, 1, 2, …, the control socket the one after them, and everything else is closed: what
-// belongs to the launcher or to another sandbox ends here.
+// The program's descriptors become 0, 1, 2, …, the control socket the one after them, and
+// everything else is closed: what belongs to the launcher or to another sandbox ends here.
 int keep_descriptors(Launch& launch) {
-  constexpr int kHigh = 64;  // above every target, so that no source is overwritten before it is used
+  constexpr int kHigh =
+      64; // above every target, so that no source is overwritten before it is used
   const int control = fcntl(launch.control, F_DUPFD_CLOEXEC, kHigh);
   int copies[kMaxDescriptors];
   for (std::size_t i = 0; i < launch.descriptor_count; ++i) {
@@ -81,11 +84,18 @@ int keep_descriptors(Launch& launch) {
   return sys::close_range(static_cast<unsigned>(target) + 1, ~0U, 0) == 0 ? 0 : errno;
 }
 
-// Dies with the launcher from here on; a launcher that was gone before is noticed by its closed socket.
+// A launcher that died before this was called is noticed by the next acknowledgement, whose socket
+// is closed then.
+int die_with_launcher() {
+  return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ? errno : 0;
+}
+
+// Asks to go on. Set once more, because the kernel forgets the death signal where credentials
+// change.
 int await_release(const Launch& launch) {
   char go = 0;
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
-    return errno;
+  if (const int error = die_with_launcher(); error != 0) {
+    return error;
   }
   acknowledge(launch, Step::kRelease, 0);
   ssize_t got = 0;
@@ -104,7 +114,7 @@ struct Progress {
 };
 
 void reset_signals() {
-  struct sigaction by_default{};
+  struct sigaction by_default {};
   by_default.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) {
     sigaction(signal, &by_default, nullptr);
@@ -128,8 +138,8 @@ int watch_exec(const Launch& launch) {
   return send_report(launch.control, report, &listener, 1) ? 0 : EPIPE;
 }
 
-// The program's own process: shares the init's memory until it executes, so it may only set what is its own. On failure it
-// ends with the step in `progress`.
+// The program's own process: shares the init's memory until it executes, so it may only set what is
+// its own. On failure it ends with the step in `progress`.
 int run_program(void* argument) {
   auto& progress = *static_cast<Progress*>(argument);
   const Launch& launch = *progress.launch;
@@ -143,11 +153,13 @@ int run_program(void* argument) {
   int detail = -1;
   reset_signals();
   if (did(Step::kSession, setsid() < 0 ? errno : 0) &&
-      did(Step::kLimits, omits(plan, kOmitRlimits) ? 0 : limits::apply(plan.rlimits, detail), detail) &&
+      did(Step::kLimits, omits(plan, kOmitRlimits) ? 0 : limits::apply(plan.rlimits, detail),
+          detail) &&
       did(Step::kDirectory, chdir(plan.cwd.c_str()) != 0 ? errno : 0) &&
       did(Step::kExecFilter, watch_exec(launch)) &&
       did(Step::kDescriptors,
-          sys::close_range(static_cast<unsigned>(launch.descriptor_count), ~0U, 0) != 0 ? errno : 0) &&
+          sys::close_range(static_cast<unsigned>(launch.descriptor_count), ~0U, 0) != 0 ? errno
+                                                                                        : 0) &&
       did(Step::kSeccomp, omits(plan, kOmitSeccomp) ? 0 : seccomp::apply(launch.filter))) {
     umask(plan.umask);
     execve(plan.executable.c_str(), launch.argv.data(), launch.envp.data());
@@ -200,15 +212,20 @@ void build_root(const Launch& launch) {
   close(root_fd);
 }
 
-int forbid_new_privileges() { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? errno : 0; }
+int forbid_new_privileges() {
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? errno : 0;
+}
 
-}  // namespace
+} // namespace
 
 // The order of confinement.
 void run_child(Launch& launch) {
   const Plan& plan = launch.plan;
   int detail = -1;
   block_signals();
+  if (die_with_launcher() != 0) {
+    _exit(1);
+  }
   acknowledge(launch, Step::kDescriptors, keep_descriptors(launch));
   acknowledge(launch, Step::kIdMaps, namespaces::apply_maps(launch.maps));
   acknowledge(launch, Step::kPrivateMounts, mounts::make_private());
@@ -241,4 +258,4 @@ void run_child(Launch& launch) {
   run_init(program, launch.control, launch.init_filter);
 }
 
-}  // namespace aaos
+} // namespace aaos

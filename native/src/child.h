@@ -1,12 +1,12 @@
 // What runs in the new process: the order of confinement, then the program and the init beside it.
 #pragma once
 
-#include <vector>
-
 #include "mounts.h"
 #include "namespaces.h"
 #include "plan.h"
 #include "seccomp.h"
+
+#include <vector>
 
 namespace aaos {
 
@@ -23,7 +23,7 @@ struct Launch {
   namespaces::IdMaps maps{};
   std::vector<char*> argv;
   std::vector<char*> envp;
-  int descriptors[kMaxDescriptors] = {};  // become 0, 1, 2, … of the program
+  int descriptors[kMaxDescriptors] = {}; // become 0, 1, 2, … of the program
   std::size_t descriptor_count = 0;
   int control = -1;
 #ifdef AAOS_ABLATION
@@ -43,4 +43,4 @@ inline bool omits([[maybe_unused]] const Plan& plan, [[maybe_unused]] Layer laye
 #endif
 }
 
-}  // namespace aaos
+} // namespace aaos

@@ -1,18 +1,18 @@
 #include "file_grants.h"
 
+#include "path.h"
+#include "sys.h"
+
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
-
-#include "path.h"
-#include "sys.h"
 
 namespace aaos::file {
 namespace {
 
 constexpr std::uint64_t kNoLinks = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
 constexpr std::uint64_t kBeneath = RESOLVE_BENEATH | kNoLinks;
-constexpr int kMaxLinks = 40;  // as the kernel
+constexpr int kMaxLinks = 40; // as the kernel
 
 bool refuse(Refusal& refusal, int error, std::string_view path = {}, bool denial = false) {
   refusal = {error, denial, std::string(path)};
@@ -34,8 +34,9 @@ void push_components(std::vector<std::string>& stack, std::string_view text) {
 
 // The link's target, or empty where the path is no link (or is absent). -1 in `error` otherwise.
 std::string link_target(const std::string& path, int& error) {
-  const UniqueFd fd(sys::openat2(AT_FDCWD, path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC, kNoLinks));
-  struct stat status{};
+  const UniqueFd fd(
+      sys::openat2(AT_FDCWD, path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC, kNoLinks));
+  struct stat status {};
   error = 0;
   if (!fd || fstat(fd.get(), &status) != 0) {
     error = errno == ENOENT ? 0 : errno;
@@ -53,16 +54,18 @@ std::string link_target(const std::string& path, int& error) {
   return {buffer, static_cast<std::size_t>(length)};
 }
 
-}  // namespace
+} // namespace
 
 std::string_view Place::parent() const {
   const std::size_t slash = name.rfind('/');
-  return slash == std::string::npos ? std::string_view(".") : std::string_view(name).substr(0, slash);
+  return slash == std::string::npos ? std::string_view(".")
+                                    : std::string_view(name).substr(0, slash);
 }
 
 std::string_view Place::base() const {
   const std::size_t slash = name.rfind('/');
-  return slash == std::string::npos ? std::string_view(name) : std::string_view(name).substr(slash + 1);
+  return slash == std::string::npos ? std::string_view(name)
+                                    : std::string_view(name).substr(slash + 1);
 }
 
 bool Grants::add(std::string_view spec) {
@@ -82,7 +85,7 @@ bool Grants::add(std::string_view spec) {
 
 // Opened when first needed and kept; a directory that was removed and made again is found anew.
 int Grants::open_dir(Grant& grant) {
-  struct stat status{};
+  struct stat status {};
   if (grant.dir && fstat(grant.dir.get(), &status) == 0 && status.st_nlink > 0) {
     return grant.dir.get();
   }
@@ -106,15 +109,15 @@ bool Grants::locate(std::string_view path, Right right, Place& out, Refusal& ref
     if (out.dir < 0) {
       return refuse(refusal, errno, path);
     }
-    const std::size_t skip =
-        grant.tree ? grant.path.size() + 1 : grant.path.rfind('/') + 1;
+    const std::size_t skip = grant.tree ? grant.path.size() + 1 : grant.path.rfind('/') + 1;
     out.name = skip < path.size() ? path.substr(skip) : std::string_view(".");
     return true;
   }
   return refuse(refusal, EACCES, path, true);
 }
 
-// Only what lies below a grant, or leads to one, may be looked at: anything else would tell whether it exists.
+// Only what lies below a grant, or leads to one, may be looked at: anything else would tell whether
+// it exists.
 bool Grants::is_visible(std::string_view path) const {
   for (const Grant& grant : grants_) {
     if ((grant.tree && is_within(path, grant.path)) || is_within(grant.path, path)) {
@@ -143,7 +146,8 @@ bool Grants::resolve_links(std::string_view path, std::string& out, Refusal& ref
     if (!is_visible(next)) {
       std::string whole = next;
       while (!pending.empty()) {
-        whole += '/' + pending.back();
+        whole += '/';
+        whole += pending.back();
         pending.pop_back();
       }
       return refuse(refusal, EACCES, whole, true);
@@ -169,4 +173,4 @@ int open_at(const Place& place, std::uint64_t flags, std::uint64_t mode) {
   return sys::openat2(place.dir, place.name.c_str(), flags | O_CLOEXEC, kBeneath, mode);
 }
 
-}  // namespace aaos::file
+} // namespace aaos::file

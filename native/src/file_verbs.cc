@@ -1,5 +1,9 @@
 #include "file_verbs.h"
 
+#include "path.h"
+#include "sys.h"
+#include "unique_fd.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -7,10 +11,6 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-
-#include "path.h"
-#include "sys.h"
-#include "unique_fd.h"
 
 namespace aaos::file {
 namespace {
@@ -56,10 +56,11 @@ private:
   void fail(int error) { failed(reply_, request_.id, error); }
   void done() { reply_.begin(request_.id, Status::kDone); }
 
-  // Finds and opens the request's path. A link on the way is resolved, once more if it was swapped meanwhile. False once the
-  // reply says why not.
+  // Finds and opens the request's path. A link on the way is resolved, once more if it was swapped
+  // meanwhile. False once the reply says why not.
   bool open(Right right, std::uint64_t flags, std::uint64_t mode, UniqueFd& out);
-  // The place of a file to be written: links resolved, the last component included, parents made. False as above.
+  // The place of a file to be written: links resolved, the last component included, parents made.
+  // False as above.
   bool place_for_write(Place& place);
   bool resolve(Right right, Place& place);
   int make_parents(const Place& place) const;
@@ -106,7 +107,7 @@ bool Call::open(Right right, std::uint64_t flags, std::uint64_t mode, UniqueFd& 
 
 void Call::read() {
   UniqueFd fd;
-  struct stat status{};
+  struct stat status {};
   if (!open(kRead, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, fd)) {
     return;
   }
@@ -119,13 +120,15 @@ void Call::read() {
   done();
   reply_.u64(static_cast<std::uint64_t>(status.st_size));
   const auto size = static_cast<std::uint64_t>(status.st_size);
-  // Files of /proc and the like say 0 and have more; for every other the size bounds what is worth a buffer.
+  // Files of /proc and the like say 0 and have more; for every other the size bounds what is worth
+  // a buffer.
   const std::uint64_t left = size > request_.offset ? size - request_.offset : size == 0 ? 4096 : 0;
   const std::size_t want = std::min<std::uint64_t>(left, request_.max);
   char* buffer = reply_.reserve(want);
   std::size_t got = 0;
   while (got < want) {
-    const ssize_t n = pread(fd.get(), buffer + got, want - got, static_cast<off_t>(request_.offset + got));
+    const ssize_t n =
+        pread(fd.get(), buffer + got, want - got, static_cast<off_t>(request_.offset + got));
     if (n < 0) {
       return fail(errno);
     }
@@ -162,7 +165,7 @@ int read_names(int fd, std::vector<std::string>& names) {
 
 void Call::list() {
   UniqueFd fd;
-  struct stat status{};
+  struct stat status {};
   if (!open(kRead, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, fd)) {
     return;
   }
@@ -182,7 +185,7 @@ void Call::list() {
   reply_.u8(count < names.size() ? 1 : 0);
   reply_.u32(static_cast<std::uint32_t>(count));
   for (std::size_t i = 0; i < count; ++i) {
-    struct stat entry{};
+    struct stat entry {};
     // An entry that went away meanwhile is still listed, of kind "other".
     if (fstatat(fd.get(), names[i].c_str(), &entry, AT_SYMLINK_NOFOLLOW) != 0) {
       entry = {};
@@ -196,7 +199,7 @@ void Call::list() {
 
 void Call::stat() {
   UniqueFd fd;
-  struct stat status{};
+  struct stat status {};
   if (!open(kRead, O_PATH, 0, fd)) {
     return;
   }
@@ -216,7 +219,8 @@ int Call::make_parents(const Place& place) const {
     const std::size_t slash = above.rfind('/');
     const std::string parent = slash == std::string::npos ? "." : above.substr(0, slash);
     const std::string base = slash == std::string::npos ? above : above.substr(slash + 1);
-    const UniqueFd dir(sys::openat2(place.dir, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, kNoLinks));
+    const UniqueFd dir(
+        sys::openat2(place.dir, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, kNoLinks));
     if (!dir) {
       return errno;
     }
@@ -237,7 +241,7 @@ bool Call::place_for_write(Place& place) {
     int error = make_parents(place);
     if (error == 0) {
       const UniqueFd last(open_at(place, O_PATH | O_NOFOLLOW));
-      struct stat status{};
+      struct stat status {};
       const bool is_link = last && fstat(last.get(), &status) == 0 && S_ISLNK(status.st_mode);
       error = is_link ? ELOOP : 0;
     }
@@ -272,7 +276,7 @@ void Call::append() {
     return;
   }
   const UniqueFd fd(open_at(place, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0666));
-  struct stat status{};
+  struct stat status {};
   if (!fd || fstat(fd.get(), &status) != 0) {
     return fail(errno);
   }
@@ -284,7 +288,8 @@ void Call::append() {
     error = errno;
   }
   if (error != 0) {
-    // Half a content is worse than none. If that cannot be taken back either, the first error still says what went wrong.
+    // Half a content is worse than none. If that cannot be taken back either, the first error still
+    // says what went wrong.
     const int taken_back = ftruncate(fd.get(), status.st_size);
     return fail(taken_back == 0 ? error : EIO);
   }
@@ -297,25 +302,28 @@ bool temporary_name(char (&out)[40]) {
   if (getrandom(random, sizeof random, 0) != sizeof random) {
     return false;
   }
-  return snprintf(out, sizeof out, ".aaos-%016llx.tmp", static_cast<unsigned long long>(random[0])) > 0;
+  return snprintf(out, sizeof out, ".aaos-%016llx.tmp",
+                  static_cast<unsigned long long>(random[0])) > 0;
 }
 
-// A temporary file beside the target, synced, renamed over it, and the directory synced: after a crash there is the old file
-// or the new one. Keeps the mode of the one it replaces.
+// A temporary file beside the target, synced, renamed over it, and the directory synced: after a
+// crash there is the old file or the new one. Keeps the mode of the one it replaces.
 int Call::replace_at(const Place& place) {
   const std::string parent(place.parent());
   const std::string base(place.base());
-  const UniqueFd dir(sys::openat2(place.dir, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, kNoLinks));
+  const UniqueFd dir(
+      sys::openat2(place.dir, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, kNoLinks));
   char name[40];
   if (!dir || !temporary_name(name)) {
     return errno;
   }
-  struct stat existing{};
+  struct stat existing {};
   const bool replaces = fstatat(dir.get(), base.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0;
   if (replaces && !S_ISREG(existing.st_mode)) {
     return S_ISDIR(existing.st_mode) ? EISDIR : EINVAL;
   }
-  const UniqueFd fd(sys::openat2(dir.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kNoLinks, 0666));
+  const UniqueFd fd(
+      sys::openat2(dir.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kNoLinks, 0666));
   if (!fd) {
     return errno;
   }
@@ -331,8 +339,10 @@ int Call::replace_at(const Place& place) {
     unlinkat(dir.get(), name, 0);
     return error;
   }
-  // A write-only grant may not open its directory; the file's own sync carries the rename then (it changed the inode).
-  const UniqueFd entries(sys::openat2(place.dir, parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, kNoLinks));
+  // A write-only grant may not open its directory; the file's own sync carries the rename then (it
+  // changed the inode).
+  const UniqueFd entries(
+      sys::openat2(place.dir, parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, kNoLinks));
   return fsync(entries ? entries.get() : fd.get()) == 0 ? 0 : errno;
 }
 
@@ -359,10 +369,12 @@ void Call::make_dir() {
   if (place.name != ".") {
     const std::string parent(place.parent());
     const std::string base(place.base());
-    const UniqueFd dir(sys::openat2(place.dir, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, kNoLinks));
-    struct stat status{};
+    const UniqueFd dir(
+        sys::openat2(place.dir, parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC, kNoLinks));
+    struct stat status {};
     if (!dir || (mkdirat(dir.get(), base.c_str(), 0777) != 0 &&
-                 (errno != EEXIST || fstatat(dir.get(), base.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0))) {
+                 (errno != EEXIST ||
+                  fstatat(dir.get(), base.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0))) {
       return fail(errno);
     }
     if (status.st_mode != 0 && !S_ISDIR(status.st_mode)) {
@@ -372,7 +384,7 @@ void Call::make_dir() {
   done();
 }
 
-}  // namespace
+} // namespace
 
 void perform(const Request& request, Grants& grants, Reply& reply) {
   Call call(request, grants, reply);
@@ -392,4 +404,4 @@ void perform(const Request& request, Grants& grants, Reply& reply) {
   }
 }
 
-}  // namespace aaos::file
+} // namespace aaos::file

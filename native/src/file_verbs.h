@@ -9,4 +9,4 @@ namespace aaos::file {
 // Carries the request out beneath the grants and leaves the whole reply in `reply`.
 void perform(const Request& request, Grants& grants, Reply& reply);
 
-}  // namespace aaos::file
+} // namespace aaos::file

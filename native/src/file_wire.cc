@@ -1,13 +1,13 @@
 #include "file_wire.h"
 
-#include <cstring>
-
 #include "path.h"
+
+#include <cstring>
 
 namespace aaos::file {
 namespace {
 
-constexpr std::size_t kKeptBytes = 64 * 1024;
+constexpr std::size_t kKeptBytes = std::size_t{64} * 1024;
 
 // Takes numbers off the front; every take fails once the input is too short.
 class Cursor {
@@ -18,7 +18,7 @@ public:
     if (rest_.size() < sizeof(T)) {
       return false;
     }
-    memcpy(&out, rest_.data(), sizeof(T));  // little-endian on both architectures
+    memcpy(&out, rest_.data(), sizeof(T)); // little-endian on both architectures
     rest_.remove_prefix(sizeof(T));
     return true;
   }
@@ -37,7 +37,7 @@ private:
   std::string_view rest_;
 };
 
-}  // namespace
+} // namespace
 
 bool decode_request(std::string_view body, Request& out) {
   Cursor cursor(body);
@@ -111,4 +111,4 @@ void denied(Reply& reply, std::uint32_t id, Right right, std::string_view path) 
   reply.bytes(path);
 }
 
-}  // namespace aaos::file
+} // namespace aaos::file

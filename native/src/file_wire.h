@@ -17,7 +17,7 @@
 
 namespace aaos::file {
 
-inline constexpr std::size_t kMaxRequestBytes = 16 * 1024 * 1024;
+inline constexpr std::size_t kMaxRequestBytes = std::size_t{16} * 1024 * 1024;
 inline constexpr std::uint32_t kMaxReadBytes = 8 * 1024 * 1024;
 inline constexpr std::uint32_t kMaxEntries = 100'000;
 
@@ -35,7 +35,8 @@ struct Request {
   std::string_view content;
 };
 
-// Reads a frame's body. False for anything that is not exactly one well-formed request; the views point into `body`.
+// Reads a frame's body. False for anything that is not exactly one well-formed request; the views
+// point into `body`.
 bool decode_request(std::string_view body, Request& out);
 
 // Builds one reply frame in a buffer that is used again.
@@ -65,4 +66,4 @@ private:
 void failed(Reply& reply, std::uint32_t id, int error);
 void denied(Reply& reply, std::uint32_t id, Right right, std::string_view path);
 
-}  // namespace aaos::file
+} // namespace aaos::file

@@ -1,17 +1,18 @@
-// aaos-files: the file worker of one agent. argv holds its grants (file_grants.h), descriptor 3 is a stream socket to the
-// daemon that carries the frames of file_wire.h. One request at a time; ends when the socket closes or a frame is malformed.
+// aaos-files: the file worker of one agent. argv holds its grants (file_grants.h), descriptor 3 is
+// a stream socket to the daemon that carries the frames of file_wire.h. One request at a time; ends
+// when the socket closes or a frame is malformed.
+#include "file_verbs.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <unistd.h>
 
-#include "file_verbs.h"
-
 namespace aaos::file {
 namespace {
 
 constexpr int kSocket = 3;
-constexpr std::size_t kChunk = 64 * 1024;
+constexpr std::size_t kChunk = std::size_t{64} * 1024;
 
 // What was received and not yet answered. One read may hold several frames, or a part of one.
 class Inbox {
@@ -90,8 +91,8 @@ int serve(Grants& grants) {
   return 0;
 }
 
-}  // namespace
-}  // namespace aaos::file
+} // namespace
+} // namespace aaos::file
 
 int main(int argc, char** argv) {
   aaos::file::Grants grants;

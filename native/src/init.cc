@@ -1,13 +1,13 @@
 #include "init.h"
 
+#include "step.h"
+#include "sys.h"
+
 #include <cerrno>
 #include <csignal>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "step.h"
-#include "sys.h"
 
 namespace aaos {
 namespace {
@@ -21,7 +21,7 @@ namespace {
   _exit(0);
 }
 
-}  // namespace
+} // namespace
 
 void run_init(pid_t program, int control, const seccomp::Program& filter) {
   // Only the control socket: the program's pipes must close when the program closes them.
@@ -52,4 +52,4 @@ void run_init(pid_t program, int control, const seccomp::Program& filter) {
   }
 }
 
-}  // namespace aaos
+} // namespace aaos

@@ -1,11 +1,11 @@
 #include "landlock.h"
 
+#include "sys.h"
+#include "unique_fd.h"
+
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
-
-#include "sys.h"
-#include "unique_fd.h"
 
 namespace aaos::landlock {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::uint64_t kFileRights = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 14 | 1
 int add_path(int ruleset, const FsRule& rule) {
   const UniqueFd at(sys::openat2(AT_FDCWD, rule.path.c_str(), O_PATH | O_CLOEXEC,
                                  RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
-  struct stat status{};
+  struct stat status {};
   if (!at || fstat(at.get(), &status) != 0) {
     return errno;
   }
@@ -24,7 +24,7 @@ int add_path(int ruleset, const FsRule& rule) {
   attr.allowed_access = S_ISDIR(status.st_mode) ? rule.rights : rule.rights & kFileRights;
   attr.parent_fd = at.get();
   if (attr.allowed_access == 0) {
-    return 0;  // only directory rights, on a file: nothing is granted
+    return 0; // only directory rights, on a file: nothing is granted
   }
   return sys::landlock_add_rule(ruleset, sys::kLandlockRulePathBeneath, &attr) == 0 ? 0 : errno;
 }
@@ -34,7 +34,7 @@ int add_port(int ruleset, const NetRule& rule) {
   return sys::landlock_add_rule(ruleset, sys::kLandlockRuleNetPort, &attr) == 0 ? 0 : errno;
 }
 
-}  // namespace
+} // namespace
 
 std::uint64_t fs_rights_of_abi(int abi) {
   constexpr int rights_by_abi[] = {0, 13, 14, 15, 15, 16, 16, 16, 16, 17};
@@ -93,4 +93,4 @@ int apply(const Landlock& plan, int& detail) {
   return sys::landlock_restrict_self(ruleset.get()) == 0 ? 0 : errno;
 }
 
-}  // namespace aaos::landlock
+} // namespace aaos::landlock

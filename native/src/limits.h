@@ -8,4 +8,4 @@ namespace aaos::limits {
 // 0 or errno; `detail` is then the index into plan.rlimits. Allocates nothing.
 int apply(const std::vector<Rlimit>& limits, int& detail);
 
-}  // namespace aaos::limits
+} // namespace aaos::limits

@@ -1,5 +1,8 @@
 #include "mounts.h"
 
+#include "sys.h"
+#include "unique_fd.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -7,9 +10,6 @@
 #include <map>
 #include <sys/mount.h>
 #include <sys/stat.h>
-
-#include "sys.h"
-#include "unique_fd.h"
 
 namespace aaos::mounts {
 namespace {
@@ -19,7 +19,9 @@ constexpr const char* kStage = "/proc";
 constexpr std::uint64_t kNoLinks = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
 constexpr std::uint64_t kInRoot = RESOLVE_IN_ROOT | kNoLinks;
 
-std::string_view parent_of(std::string_view path) { return path.substr(0, path.rfind('/')); }
+std::string_view parent_of(std::string_view path) {
+  return path.substr(0, path.rfind('/'));
+}
 
 std::uint64_t attributes_of(const RootEntry& entry, bool keep_exec) {
   constexpr std::uint64_t always = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
@@ -121,7 +123,7 @@ private:
       return (plan_.omit & kOmitProtect) != 0 ? 0 : add_protect(entry);
     }
     if (in_host_tree(above) && entry.type != EntryType::kBind && entry.type != EntryType::kTmpfs) {
-      return EINVAL;  // would be created on the host
+      return EINVAL; // would be created on the host
     }
     constexpr Verb verbs[] = {Verb::kBind,    Verb::kProtect, Verb::kTmpfs,
                               Verb::kMakeDir, Verb::kSymlink, Verb::kFile};
@@ -134,7 +136,8 @@ private:
     return 0;
   }
 
-  // Every directory between the writable bind and the protected path becomes a mount point first: renaming it is EBUSY then.
+  // Every directory between the writable bind and the protected path becomes a mount point first:
+  // renaming it is EBUSY then.
   int add_protect(const RootEntry& entry) {
     const RootEntry* above = container(entry.path);
     while (above != nullptr && above->type == EntryType::kProtect) {
@@ -153,13 +156,15 @@ private:
     }
     Action& action = push(Verb::kProtect, entry.path);
     action.inside_bind = true;
-    action.attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    action.attributes =
+        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     return 0;
   }
 
   void add_dev() {
     make_parents("/dev/x");
-    for (const char* node : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}) {
+    for (const char* node :
+         {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}) {
       Action& action = push(Verb::kBind, node);
       action.source = node;
       // Read-only is about the node's own attributes; a device is written through it all the same.
@@ -179,7 +184,9 @@ private:
 
 // From here on: after clone, no allocation.
 
-const char* inside(const std::string& path) { return path.c_str() + 1; }
+const char* inside(const std::string& path) {
+  return path.c_str() + 1;
+}
 
 int open_target(int root, const std::string& path) {
   return sys::openat2(root, inside(path), O_PATH | O_CLOEXEC, kInRoot);
@@ -213,7 +220,8 @@ int make_file(int root, const std::string& path, const std::string& content) {
   if (!parent) {
     return errno;
   }
-  const UniqueFd fd(openat(parent.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
+  const UniqueFd fd(
+      openat(parent.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
   if (!fd) {
     return errno;
   }
@@ -236,28 +244,28 @@ int attach(int tree, int target, std::uint64_t attributes) {
   if (attributes != 0 && sys::mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, attr) != 0) {
     return errno;
   }
-  return sys::move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0
+  return sys::move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) ==
+                 0
              ? 0
              : errno;
 }
 
 int bind_onto(int source, int target, std::uint64_t attributes) {
-  const UniqueFd tree(sys::open_tree(source, "",
-                                     AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE |
-                                         OPEN_TREE_CLOEXEC));
+  const UniqueFd tree(sys::open_tree(
+      source, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
   return tree ? attach(tree.get(), target, attributes) : errno;
 }
 
 int bind(int root, const Action& action) {
   const UniqueFd source(
       sys::openat2(AT_FDCWD, action.source.c_str(), O_PATH | O_CLOEXEC, kNoLinks));
-  struct stat status{};
+  struct stat status {};
   if (!source || fstat(source.get(), &status) != 0) {
     return errno;
   }
   if (!action.inside_bind) {
-    const int error = S_ISDIR(status.st_mode) ? make_dir(root, action.path)
-                                              : make_file(root, action.path, {});
+    const int error =
+        S_ISDIR(status.st_mode) ? make_dir(root, action.path) : make_file(root, action.path, {});
     if (error != 0) {
       return error;
     }
@@ -278,14 +286,14 @@ int mount_tmpfs(int root, const Action& action) {
     }
   }
   const UniqueFd fs(sys::fsopen("tmpfs", FSOPEN_CLOEXEC));
-  if (!fs ||
-      sys::fsconfig(fs.get(), FSCONFIG_SET_STRING, "size", action.text.c_str()) != 0 ||
+  if (!fs || sys::fsconfig(fs.get(), FSCONFIG_SET_STRING, "size", action.text.c_str()) != 0 ||
       sys::fsconfig(fs.get(), FSCONFIG_SET_STRING, "nr_inodes", action.more.c_str()) != 0 ||
       sys::fsconfig(fs.get(), FSCONFIG_SET_STRING, "mode", "0700") != 0 ||
       sys::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) != 0) {
     return errno;
   }
-  const UniqueFd tree(sys::fsmount(fs.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(action.attributes)));
+  const UniqueFd tree(
+      sys::fsmount(fs.get(), FSMOUNT_CLOEXEC, static_cast<unsigned>(action.attributes)));
   const UniqueFd target(open_target(root, action.path));
   return tree && target ? attach(tree.get(), target.get(), 0) : errno;
 }
@@ -309,7 +317,7 @@ int perform(int root, const Action& action) {
   return EINVAL;
 }
 
-}  // namespace
+} // namespace
 
 int prepare(const Plan& plan, Prepared& out, std::string& bad_path) {
   out.root_options = "mode=0755,nr_inodes=4096,size=" + std::to_string(plan.root_size_bytes);
@@ -360,9 +368,9 @@ int mount_proc(const Prepared& prepared, int root_fd) {
   if (sys::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr) != 0) {
     return errno;
   }
-  const UniqueFd tree(sys::fsmount(fs.get(), FSMOUNT_CLOEXEC,
-                                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                       MOUNT_ATTR_NOEXEC));
+  const UniqueFd tree(
+      sys::fsmount(fs.get(), FSMOUNT_CLOEXEC,
+                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   const UniqueFd target(sys::openat2(root_fd, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC, kInRoot));
   return tree && target ? attach(tree.get(), target.get(), 0) : errno;
 }
@@ -376,4 +384,4 @@ int enter(int root_fd) {
   return 0;
 }
 
-}  // namespace aaos::mounts
+} // namespace aaos::mounts

@@ -1,5 +1,7 @@
 #include "namespaces.h"
 
+#include "unique_fd.h"
+
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstdio>
@@ -10,8 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-
-#include "unique_fd.h"
 
 namespace aaos::namespaces {
 namespace {
@@ -26,7 +26,8 @@ int write_file(const char* path, const char* text) {
 }
 
 int open_listener(const Listener& at, int& out) {
-  UniqueFd fd(socket(AF_INET, (at.tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  UniqueFd fd(
+      socket(AF_INET, (at.tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) {
     return errno;
   }
@@ -42,7 +43,7 @@ int open_listener(const Listener& at, int& out) {
   return 0;
 }
 
-}  // namespace
+} // namespace
 
 std::uint64_t clone_flags(const Plan& plan) {
   constexpr std::uint64_t flags[] = {CLONE_NEWUSER, CLONE_NEWNS,     CLONE_NEWPID, CLONE_NEWIPC,
@@ -59,13 +60,14 @@ std::uint64_t clone_flags(const Plan& plan) {
 
 IdMaps prepare_maps(const Plan& plan) {
   IdMaps maps{};
-  snprintf(maps.uid, sizeof maps.uid, "%u %u 1\n", plan.uid, geteuid());
-  snprintf(maps.gid, sizeof maps.gid, "%u %u 1\n", plan.gid, getegid());
+  (void)snprintf(maps.uid, sizeof maps.uid, "%u %u 1\n", plan.uid, geteuid());
+  (void)snprintf(maps.gid, sizeof maps.gid, "%u %u 1\n", plan.gid, getegid());
   return maps;
 }
 
-// From inside, so that no process is named by a number that may have been reused. The files under /proc/self belong to root
-// while a process is not dumpable, so it is for this moment; nothing runs in it yet that could be read.
+// From inside, so that no process is named by a number that may have been reused. The files under
+// /proc/self belong to root while a process is not dumpable, so it is for this moment; nothing runs
+// in it yet that could be read.
 int apply_maps(const IdMaps& maps) {
   if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) {
     return errno;
@@ -109,4 +111,4 @@ int open_listeners(const std::vector<Listener>& listeners, int* fds, int& detail
   return 0;
 }
 
-}  // namespace aaos::namespaces
+} // namespace aaos::namespaces

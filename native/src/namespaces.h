@@ -1,9 +1,10 @@
-// Namespaces: what is cloned, the single-id maps, the name of the host, and the empty network with its listeners.
+// Namespaces: what is cloned, the single-id maps, the name of the host, and the empty network with
+// its listeners.
 #pragma once
 
-#include <cstddef>
-
 #include "plan.h"
+
+#include <cstddef>
 
 namespace aaos::namespaces {
 
@@ -20,7 +21,8 @@ IdMaps prepare_maps(const Plan& plan);
 int apply_maps(const IdMaps& maps);
 int apply_hostname(const std::string& name);
 int raise_loopback();
-// Opens the plan's listeners into `fds`, which has room for all of them; `detail` is the index of the one that failed.
+// Opens the plan's listeners into `fds`, which has room for all of them; `detail` is the index of
+// the one that failed.
 int open_listeners(const std::vector<Listener>& listeners, int* fds, int& detail);
 
-}  // namespace aaos::namespaces
+} // namespace aaos::namespaces

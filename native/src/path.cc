@@ -25,4 +25,4 @@ bool is_within(std::string_view path, std::string_view ancestor) {
          (path.size() == ancestor.size() || path[ancestor.size()] == '/');
 }
 
-}  // namespace aaos
+} // namespace aaos

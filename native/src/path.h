@@ -14,4 +14,4 @@ bool is_plan_path(std::string_view path);
 // Whether `path` is `ancestor` or lies below it; both are plan paths.
 bool is_within(std::string_view path, std::string_view ancestor);
 
-}  // namespace aaos
+} // namespace aaos

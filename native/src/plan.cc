@@ -60,19 +60,33 @@ bool all_of_class(std::string_view text, std::size_t max, bool (*allowed)(char))
   return !text.empty() && text.size() <= max && std::all_of(text.begin(), text.end(), allowed);
 }
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z') || is_digit(c); }
-bool is_host_char(char c) { return is_lower(c) || is_digit(c) || c == '-'; }
-bool is_syscall_char(char c) { return is_lower(c) || is_digit(c) || c == '_'; }
-bool is_leaf_char(char c) { return is_alnum(c) || c == '_' || c == '-'; }
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_alnum(char c) {
+  return is_lower(c) || (c >= 'A' && c <= 'Z') || is_digit(c);
+}
+bool is_host_char(char c) {
+  return is_lower(c) || is_digit(c) || c == '-';
+}
+bool is_syscall_char(char c) {
+  return is_lower(c) || is_digit(c) || c == '_';
+}
+bool is_leaf_char(char c) {
+  return is_alnum(c) || c == '_' || c == '-';
+}
 
 bool is_env_name(std::string_view name) {
   return all_of_class(name, 256, [](char c) { return is_alnum(c) || c == '_'; }) &&
          !is_digit(name[0]);
 }
 
-bool is_path_or_root(std::string_view path) { return path == "/" || is_plan_path(path); }
+bool is_path_or_root(std::string_view path) {
+  return path == "/" || is_plan_path(path);
+}
 
 // One reader a verb. A reader gets the fields after the verb and returns whether they were good.
 class Reader {
@@ -110,7 +124,7 @@ private:
     Method method;
     std::size_t min_fields;
     std::size_t max_fields;
-    int single;  // index of Single, or -1 where the verb may be repeated
+    int single; // index of Single, or -1 where the verb may be repeated
   };
   static const Verb kVerbs[];
 
@@ -184,15 +198,11 @@ private:
   bool landlock(Fields& f) {
     return number_field(f[0], 64, plan_.landlock.abi) && plan_.landlock.abi > 0;
   }
-  bool landlock_fs(Fields& f) {
-    return word_bits(kLandlockFsRights, f, plan_.landlock.handled_fs);
-  }
+  bool landlock_fs(Fields& f) { return word_bits(kLandlockFsRights, f, plan_.landlock.handled_fs); }
   bool landlock_net(Fields& f) {
     return word_bits(kLandlockNetRights, f, plan_.landlock.handled_net);
   }
-  bool landlock_scopes(Fields& f) {
-    return word_bits(kLandlockScopes, f, plan_.landlock.scopes);
-  }
+  bool landlock_scopes(Fields& f) { return word_bits(kLandlockScopes, f, plan_.landlock.scopes); }
   bool allow_path(Fields& f) {
     FsRule rule;
     rule.path = f[0];
@@ -258,11 +268,10 @@ private:
     Cgroup group;
     group.parent = f[0];
     group.name = f[1];
-    const bool good = is_plan_path(group.parent) && all_of_class(group.name, 64, is_leaf_char) &&
-                      optional_limit(f[2], group.memory_max_bytes) &&
-                      optional_limit(f[3], group.pids_max) &&
-                      optional_limit(f[4], group.cpu_max_millis) &&
-                      optional_limit(f[5], group.io_weight);
+    const bool good =
+        is_plan_path(group.parent) && all_of_class(group.name, 64, is_leaf_char) &&
+        optional_limit(f[2], group.memory_max_bytes) && optional_limit(f[3], group.pids_max) &&
+        optional_limit(f[4], group.cpu_max_millis) && optional_limit(f[5], group.io_weight);
     plan_.cgroup = std::move(group);
     return good;
   }
@@ -374,11 +383,12 @@ bool Reader::read(std::string_view verb, Fields& fields, PlanError& error) {
   return false;
 }
 
-// What no plan may lack. A process with its own user namespace and no others would be no sandbox, so all are required; only
-// the file worker, which has no socket call, may share the (then useless) network namespace.
+// What no plan may lack. A process with its own user namespace and no others would be no sandbox,
+// so all are required; only the file worker, which has no socket call, may share the (then useless)
+// network namespace.
 bool Reader::complete(PlanError& error) const {
-  constexpr std::uint32_t optional = 1u << kDev | 1u << kCgroup | 1u << kExecLimit |
-                                     1u << kOmit | 1u << kPause;
+  constexpr std::uint32_t optional =
+      1u << kDev | 1u << kCgroup | 1u << kExecLimit | 1u << kOmit | 1u << kPause;
   constexpr std::uint32_t all = (1u << (kPause + 1)) - 1;
   constexpr std::uint32_t all_namespaces = (1u << std::size(kNamespaces)) - 1;
   const std::uint32_t needed =
@@ -424,7 +434,7 @@ int hex_value(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-}  // namespace
+} // namespace
 
 bool decode_field(std::string_view field, std::string& out) {
   out.clear();
@@ -444,7 +454,7 @@ bool decode_field(std::string_view field, std::string& out) {
     const int high = hex_value(field[i + 1]);
     const int low = hex_value(field[i + 2]);
     if (high < 0 || low < 0 || (high == 0 && low == 0)) {
-      return false;  // %00 would cut a path or an argument short
+      return false; // %00 would cut a path or an argument short
     }
     out.push_back(static_cast<char>(high * 16 + low));
     i += 2;
@@ -496,4 +506,4 @@ bool parse_plan(std::string_view text, Plan& plan, PlanError& error) {
   return reader.complete(error);
 }
 
-}  // namespace aaos
+} // namespace aaos

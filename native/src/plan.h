@@ -1,7 +1,10 @@
-// The confinement plan as aaos-spawn carries it out: the mirror of runtime/protocol/confinement.ts, read from the lines that
-// runtime/protocol/confinement-wire.ts writes. Parsing is strict: an unknown verb, word or number, a line out of its bounds,
-// a path that is not absolute and normalised, or a missing part refuses the whole plan.
+// The confinement plan as aaos-spawn carries it out: the mirror of runtime/protocol/confinement.ts,
+// read from the lines that runtime/protocol/confinement-wire.ts writes. Parsing is strict: an
+// unknown verb, word or number, a line out of its bounds, a path that is not absolute and
+// normalised, or a missing part refuses the whole plan.
 #pragma once
+
+#include "path.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -11,19 +14,17 @@
 #include <utility>
 #include <vector>
 
-#include "path.h"
-
 namespace aaos {
 
-inline constexpr std::size_t kMaxPlanBytes = 160 * 1024;
+inline constexpr std::size_t kMaxPlanBytes = std::size_t{160} * 1024;
 
 enum class Kind : std::uint8_t { kFiles, kProgram, kWeb };
 
 // In the order of LANDLOCK_ACCESS_FS_* bits.
 inline constexpr std::string_view kLandlockFsRights[] = {
-    "execute",    "write_file", "read_file",  "read_dir",  "remove_dir", "remove_file",
-    "make_char",  "make_dir",   "make_reg",   "make_sock", "make_fifo",  "make_block",
-    "make_sym",   "refer",      "truncate",   "ioctl_dev", "resolve_unix"};
+    "execute",   "write_file", "read_file", "read_dir",  "remove_dir",  "remove_file",
+    "make_char", "make_dir",   "make_reg",  "make_sock", "make_fifo",   "make_block",
+    "make_sym",  "refer",      "truncate",  "ioctl_dev", "resolve_unix"};
 inline constexpr std::string_view kLandlockNetRights[] = {"bind_tcp", "connect_tcp"};
 inline constexpr std::string_view kLandlockScopes[] = {"abstract_unix_socket", "signal"};
 
@@ -47,12 +48,12 @@ enum class EntryType : std::uint8_t { kBind, kProtect, kTmpfs, kDir, kSymlink, k
 
 struct RootEntry {
   EntryType type = EntryType::kDir;
-  MountMode mode = MountMode::kRo;  // kBind
-  bool executable = false;          // kTmpfs
-  std::uint64_t size_bytes = 0;     // kTmpfs
-  std::uint64_t inodes = 0;         // kTmpfs
+  MountMode mode = MountMode::kRo; // kBind
+  bool executable = false;         // kTmpfs
+  std::uint64_t size_bytes = 0;    // kTmpfs
+  std::uint64_t inodes = 0;        // kTmpfs
   std::string path;
-  std::string text;  // kSymlink: the target; kFile: the content
+  std::string text; // kSymlink: the target; kFile: the content
 };
 
 struct FsRule {
@@ -93,7 +94,7 @@ struct ArgCheck {
 struct SyscallRule {
   std::string name;
   std::uint32_t nr = 0;
-  std::uint8_t action = 0;  // index into kActions
+  std::uint8_t action = 0; // index into kActions
   std::vector<ArgCheck> checks;
 };
 
@@ -107,7 +108,7 @@ inline constexpr std::string_view kRlimits[] = {"as",      "core",   "cpu",   "d
                                                 "memlock", "nofile", "nproc", "stack"};
 
 struct Rlimit {
-  std::uint8_t which = 0;  // index into kRlimits
+  std::uint8_t which = 0; // index into kRlimits
   std::uint64_t value = 0;
 };
 
@@ -122,12 +123,12 @@ struct Cgroup {
 
 struct Listener {
   bool tcp = true;
-  bool any_address = false;  // 0.0.0.0; else 127.0.0.1
+  bool any_address = false; // 0.0.0.0; else 127.0.0.1
   std::uint16_t port = 0;
 };
 
-// Layers that a test build can leave out, to see which of the others still catch an attempt. The shipped launcher is compiled
-// without AAOS_ABLATION and does not know the verb `omit`.
+// Layers that a test build can leave out, to see which of the others still catch an attempt. The
+// shipped launcher is compiled without AAOS_ABLATION and does not know the verb `omit`.
 inline constexpr std::string_view kLayers[] = {"root",    "landlock", "seccomp", "net",
                                                "rlimits", "noexec",   "protect", "caps"};
 enum Layer : std::uint32_t {
@@ -162,11 +163,12 @@ struct Plan {
   std::vector<std::pair<std::string, std::string>> env;
   std::string cwd;
   std::uint32_t umask = 077;
-  std::uint32_t omit = 0;  // always 0 in the shipped launcher
-  std::string pause_at;    // the name of a step; always empty in the shipped launcher
+  std::uint32_t omit = 0; // always 0 in the shipped launcher
+  std::string pause_at;   // the name of a step; always empty in the shipped launcher
 };
 
-// Where and why a plan was refused; `line` counts from 1, and is 0 for what the plan as a whole lacks.
+// Where and why a plan was refused; `line` counts from 1, and is 0 for what the plan as a whole
+// lacks.
 struct PlanError {
   std::size_t line = 0;
   const char* what = "";
@@ -182,4 +184,4 @@ std::string write_plan(const Plan& plan);
 bool decode_field(std::string_view field, std::string& out);
 std::string encode_field(std::string_view bytes);
 
-}  // namespace aaos
+} // namespace aaos

@@ -1,4 +1,5 @@
-// The written form of a plan, for the golden test and the fuzzer: what was read can be written back and means the same.
+// The written form of a plan, for the golden test and the fuzzer: what was read can be written back
+// and means the same.
 #include "plan.h"
 
 #include <cstddef>
@@ -7,12 +8,15 @@
 namespace aaos {
 namespace {
 
-void field(std::string& out, std::string_view bytes) { out.append(1, ' ').append(encode_field(bytes)); }
+void field(std::string& out, std::string_view bytes) {
+  out.append(1, ' ').append(encode_field(bytes));
+}
 void field(std::string& out, std::uint64_t number) {
   out.append(1, ' ').append(std::to_string(number));
 }
 
-template <typename... Fields> void line(std::string& out, std::string_view verb, const Fields&... fields) {
+template <typename... Fields>
+void line(std::string& out, std::string_view verb, const Fields&... fields) {
   out.append(verb);
   (field(out, fields), ...);
   out.push_back('\n');
@@ -97,7 +101,7 @@ void cgroup(std::string& out, const Cgroup& group) {
   out.push_back('\n');
 }
 
-}  // namespace
+} // namespace
 
 std::string write_plan(const Plan& plan) {
   constexpr std::string_view kinds[] = {"files", "program", "web"};
@@ -142,4 +146,4 @@ std::string write_plan(const Plan& plan) {
   return out;
 }
 
-}  // namespace aaos
+} // namespace aaos

@@ -1,5 +1,8 @@
 #include "sandbox.h"
 
+#include "landlock.h"
+#include "sys.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -11,13 +14,12 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "landlock.h"
-#include "sys.h"
-
 namespace aaos {
 namespace {
 
-constexpr std::uint32_t bit(Step step) { return 1u << static_cast<unsigned>(step); }
+constexpr std::uint32_t bit(Step step) {
+  return 1u << static_cast<unsigned>(step);
+}
 
 std::uint64_t microseconds(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 +
@@ -34,7 +36,7 @@ std::string joined(std::uint64_t bits, const std::string_view* names, std::size_
   return out.empty() ? "none" : out;
 }
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<Sandbox> Sandbox::launch(std::string_view plan_text, std::vector<UniqueFd> fds,
                                          Failure& failure) {
@@ -203,8 +205,8 @@ void Sandbox::accept_report(const Report& report, std::vector<UniqueFd> fds) {
   }
   steps_done_ |= bit(report.step);
   if (report.step == Step::kRelease) {
-    const bool listening = listeners_.size() == launch_.plan.listeners.size() ||
-                           omits(launch_.plan, kOmitNet);
+    const bool listening =
+        listeners_.size() == launch_.plan.listeners.size() || omits(launch_.plan, kOmitNet);
     if (state_ != State::kLaunching || (required_steps() & ~steps_done_) != 0 || !listening ||
         send(control_.get(), "g", 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1) {
       fail(Step::kRelease, EPROTO, {});
@@ -259,10 +261,10 @@ std::string Sandbox::describe(Step step, int detail) const {
   return {};
 }
 
-void Sandbox::fail(Step step, int error, std::string detail) {
+void Sandbox::fail(Step step, int error, const std::string& detail) {
   if (state_ == State::kLaunching) {
     state_ = State::kFailed;
-    failure_ = {step, error, std::move(detail)};
+    failure_ = {step, error, detail};
   }
   kill(SIGKILL);
 }
@@ -270,7 +272,7 @@ void Sandbox::fail(Step step, int error, std::string detail) {
 bool Sandbox::answer_exec() {
   seccomp_notif question{};
   if (ioctl(notify_.get(), SECCOMP_IOCTL_NOTIF_RECV, &question) != 0) {
-    return errno == ENOENT || errno == EINTR;  // the asker was killed meanwhile
+    return errno == ENOENT || errno == EINTR; // the asker was killed meanwhile
   }
   seccomp_notif_resp answer{};
   answer.id = question.id;
@@ -299,7 +301,7 @@ bool Sandbox::reap() {
   reaped_ = true;
   read_reports();
   if (program_status_ < 0) {
-    program_status_ = SIGKILL;  // the init never reported: it was killed with the whole sandbox
+    program_status_ = SIGKILL; // the init never reported: it was killed with the whole sandbox
   }
   if (state_ == State::kLaunching) {
     fail(Step::kInit, ECHILD, "killed during launch");
@@ -333,14 +335,15 @@ std::string Sandbox::enforced() const {
   return out;
 }
 
-// code, signal, user and system time, peak resident set, then the cgroup's peak memory, cpu time and oom kills, then execs refused.
+// code, signal, user and system time, peak resident set, then the cgroup's peak memory, cpu time
+// and oom kills, then execs refused.
 std::string Sandbox::outcome() const {
   const bool exited = WIFEXITED(program_status_);
   std::string out = exited ? std::to_string(WEXITSTATUS(program_status_)) : "-";
   out += ' ' + (exited ? std::string("-") : std::to_string(WTERMSIG(program_status_)));
-  for (const std::uint64_t number : {user_usec_, system_usec_, max_rss_kb_, stats_.memory_peak_bytes,
-                                     stats_.cpu_usec, stats_.oom_kills,
-                                     static_cast<std::uint64_t>(execs_refused_)}) {
+  for (const std::uint64_t number :
+       {user_usec_, system_usec_, max_rss_kb_, stats_.memory_peak_bytes, stats_.cpu_usec,
+        stats_.oom_kills, static_cast<std::uint64_t>(execs_refused_)}) {
     out += ' ' + std::to_string(number);
   }
   return out;
@@ -354,4 +357,4 @@ std::vector<UniqueFd> Sandbox::take_descriptors() {
   return fds;
 }
 
-}  // namespace aaos
+} // namespace aaos

@@ -1,26 +1,28 @@
-// One confined process, from the request to its last event. The launcher owns many of these and waits for all of them.
+// One confined process, from the request to its last event. The launcher owns many of these and
+// waits for all of them.
 #pragma once
-
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "cgroup.h"
 #include "child.h"
 #include "step.h"
 #include "unique_fd.h"
 
+#include <memory>
+#include <string>
+#include <vector>
+
 namespace aaos {
 
 struct Failure {
   Step step = Step::kPlan;
   int error = 0;
-  std::string detail;  // the path, port or line it is about
+  std::string detail; // the path, port or line it is about
 };
 
 class Sandbox {
 public:
-  // Reads the plan, prepares every layer and clones. Null on failure, with the step that failed; nothing is left then.
+  // Reads the plan, prepares every layer and clones. Null on failure, with the step that failed;
+  // nothing is left then.
   static std::unique_ptr<Sandbox> launch(std::string_view plan_text, std::vector<UniqueFd> fds,
                                          Failure& failure);
   ~Sandbox();
@@ -37,7 +39,8 @@ public:
 
   // Takes what the child reported. A step that failed, or came out of turn, kills it.
   void read_reports();
-  // Answers one question about an execve: the first ones go on, those over the limit get EACCES. False at the end.
+  // Answers one question about an execve: the first ones go on, those over the limit get EACCES.
+  // False at the end.
   bool answer_exec();
   // SIGKILL ends everything in it; another signal goes to the program.
   void kill(int signal);
@@ -45,7 +48,8 @@ public:
   bool reap();
   bool remove_cgroup() { return leaf_.remove(); }
 
-  // For the daemon: what was enforced, as `layer=what` words; how it ended; the descriptors it gets.
+  // For the daemon: what was enforced, as `layer=what` words; how it ended; the descriptors it
+  // gets.
   std::string enforced() const;
   std::string outcome() const;
   std::vector<UniqueFd> take_descriptors();
@@ -55,21 +59,21 @@ private:
   bool prepare(std::string_view plan_text, std::vector<UniqueFd>& fds, Failure& failure);
   bool clone_child(Failure& failure);
   void accept_report(const Report& report, std::vector<UniqueFd> fds);
-  void fail(Step step, int error, std::string detail);
+  void fail(Step step, int error, const std::string& detail);
   std::string describe(Step step, int detail) const;
   std::uint32_t required_steps() const;
 
-  Launch launch_;
+  Launch launch_{};
   State state_ = State::kLaunching;
   Failure failure_;
-  cgroup::Leaf leaf_;
-  cgroup::Stats stats_;
+  cgroup::Leaf leaf_{};
+  cgroup::Stats stats_{};
   UniqueFd control_;
   UniqueFd pidfd_;
   UniqueFd notify_;
   std::vector<UniqueFd> stdio_;
   std::vector<UniqueFd> listeners_;
-  std::vector<std::string> strings_;  // what argv and envp point to, beside the plan
+  std::vector<std::string> strings_; // what argv and envp point to, beside the plan
   pid_t pid_ = -1;
   std::uint32_t steps_done_ = 0;
   std::uint32_t execs_ = 0;
@@ -81,4 +85,4 @@ private:
   std::uint64_t max_rss_kb_ = 0;
 };
 
-}  // namespace aaos
+} // namespace aaos

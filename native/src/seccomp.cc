@@ -1,13 +1,13 @@
 #include "seccomp.h"
 
+#include "sys.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <map>
-
-#include "sys.h"
 
 namespace aaos::seccomp {
 namespace {
@@ -40,14 +40,20 @@ static_assert(std::size(kReturns) == std::size(kActions));
 sock_filter load(std::size_t offset) {
   return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
 }
-sock_filter load_nr() { return load(offsetof(seccomp_data, nr)); }
+sock_filter load_nr() {
+  return load(offsetof(seccomp_data, nr));
+}
 // The low word of an argument; both architectures are little-endian.
-sock_filter load_arg(std::uint8_t arg) { return load(offsetof(seccomp_data, args) + 8u * arg); }
+sock_filter load_arg(std::uint8_t arg) {
+  return load(offsetof(seccomp_data, args) + std::size_t{8} * arg);
+}
 sock_filter jump(std::uint16_t test, std::uint32_t value, std::size_t yes, std::size_t no) {
   return BPF_JUMP(static_cast<std::uint16_t>(BPF_JMP | test | BPF_K), value,
                   static_cast<std::uint8_t>(yes), static_cast<std::uint8_t>(no));
 }
-sock_filter give(std::uint32_t answer) { return BPF_STMT(BPF_RET | BPF_K, answer); }
+sock_filter give(std::uint32_t answer) {
+  return BPF_STMT(BPF_RET | BPF_K, answer);
+}
 
 void prologue(Program& out) {
   out.push_back(load(offsetof(seccomp_data, arch)));
@@ -77,7 +83,8 @@ void constant(Program& out, const Range& range) {
   out.push_back(give(range.answer));
 }
 
-// One rule of a number that is already matched; falls through where a check does not hold. Three instructions a check.
+// One rule of a number that is already matched; falls through where a check does not hold. Three
+// instructions a check.
 void conditional(Program& out, const SyscallRule& rule) {
   std::size_t left = rule.checks.size();
   for (const ArgCheck& check : rule.checks) {
@@ -107,7 +114,8 @@ std::vector<Range> constant_ranges(const ByNumber& table) {
   return ranges;
 }
 
-// Rules of one number, tried in order; the default where none holds. False if a jump over them would not fit a byte.
+// Rules of one number, tried in order; the default where none holds. False if a jump over them
+// would not fit a byte.
 bool group(Program& out, std::uint32_t nr, const std::vector<const SyscallRule*>& rules,
            std::uint32_t fallback) {
   Program body;
@@ -129,7 +137,7 @@ sock_fprog fprog(const Program& program) {
   return {static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
 }
 
-}  // namespace
+} // namespace
 
 bool assemble(const Seccomp& plan, Program& out) {
   if (plan.arch != kArch) {
@@ -182,9 +190,8 @@ int apply(const Program& program) {
 
 int apply_with_listener(const Program& program) {
   sock_fprog filter = fprog(program);
-  const int fd =
-      sys::seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
+  const int fd = sys::seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter);
   return fd >= 0 ? fd : -errno;
 }
 
-}  // namespace aaos::seccomp
+} // namespace aaos::seccomp

@@ -1,4 +1,5 @@
-// aaos-spawn: carries out confinement plans for the daemon that started it. Single-threaded, static, non-dumpable.
+// aaos-spawn: carries out confinement plans for the daemon that started it. Single-threaded,
+// static, non-dumpable.
 //
 // Descriptor 3 is a SOCK_SEQPACKET socket to the daemon. It takes
 //     spawn ID\n PLAN          with the program's descriptors 0, 1, 2, … (3 to 16 of them)
@@ -7,8 +8,14 @@
 // and answers
 //     started ID PID LAYER=WHAT…          with the pidfd and then the listeners' descriptors
 //     failed ID STEP ERRNO DETAIL         nothing of it is left
-//     exited ID CODE SIGNAL USER_US SYSTEM_US MAX_RSS_KB CGROUP_PEAK CGROUP_CPU_US OOM_KILLS EXECS_REFUSED
-// Fields are encoded as in a plan. When the socket closes or the daemon dies, every sandbox is killed and its cgroup removed.
+//     exited ID CODE SIGNAL USER_US SYSTEM_US MAX_RSS_KB CGROUP_PEAK CGROUP_CPU_US OOM_KILLS
+//     EXECS_REFUSED
+// Fields are encoded as in a plan. When the socket closes or the daemon dies, every sandbox is
+// killed and its cgroup removed.
+#include "channel.h"
+#include "sandbox.h"
+#include "sys.h"
+
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -24,16 +31,13 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 
-#include "channel.h"
-#include "sandbox.h"
-#include "sys.h"
-
 namespace aaos {
 namespace {
 
 constexpr int kDaemonFd = 3;
 
-// What an epoll event is about: a sandbox's id and which of its descriptors, or the daemon or a signal (id 0).
+// What an epoll event is about: a sandbox's id and which of its descriptors, or the daemon or a
+// signal (id 0).
 enum class Source : std::uint8_t { kDaemon, kSignal, kControl, kPidfd, kNotify };
 
 std::uint64_t tag(std::uint32_t id, Source source) {
@@ -154,7 +158,8 @@ private:
     }
   }
 
-  // A request that is none means that the two sides do not fit together: the launcher ends, and the daemon says so.
+  // A request that is none means that the two sides do not fit together: the launcher ends, and the
+  // daemon says so.
   void on_request(std::string_view text, std::vector<UniqueFd> fds) {
     std::uint32_t id = 0;
     if (text.starts_with("spawn ")) {
@@ -175,7 +180,7 @@ private:
       alive_ = false;
       return;
     }
-    fputs("aaos-spawn: a request was malformed\n", stderr);
+    (void)fputs("aaos-spawn: a request was malformed\n", stderr);
     alive_ = false;
   }
 
@@ -225,7 +230,7 @@ private:
       reply_failed(id, gone.failure());
     } else {
       if (before == Sandbox::State::kLaunching) {
-        announce(id, gone);  // it ended before its last report was read
+        announce(id, gone); // it ended before its last report was read
       }
       reply("exited " + std::to_string(id) + ' ' + gone.outcome());
     }
@@ -238,12 +243,13 @@ private:
   UniqueFd epoll_;
   Channel channel_;
   std::map<std::uint32_t, std::unique_ptr<Sandbox>> sandboxes_;
-  std::vector<std::unique_ptr<Sandbox>> leftovers_;  // gone, but their cgroup is still being emptied
+  std::vector<std::unique_ptr<Sandbox>> leftovers_; // gone, but their cgroup is still being emptied
   bool alive_ = true;
 };
 
-// Nothing of the daemon's comes along: no descriptor but 0 to 3, no signal setting, no supplementary group where we may drop
-// them. Dies (with everything) when the daemon's main thread does.
+// Nothing of the daemon's comes along: no descriptor but 0 to 3, no signal setting, no
+// supplementary group where we may drop them. Dies (with everything) when the daemon's main thread
+// does.
 bool isolate(int& signals) {
   rlimit files{};
   sigset_t blocked;
@@ -251,8 +257,8 @@ bool isolate(int& signals) {
   sigaddset(&blocked, SIGTERM);
   sigaddset(&blocked, SIGINT);
   sigaddset(&blocked, SIGHUP);
-  signal(SIGCHLD, SIG_DFL);
-  signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGCHLD, SIG_DFL);
+  (void)signal(SIGPIPE, SIG_IGN);
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
@@ -267,8 +273,8 @@ bool isolate(int& signals) {
          prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) == 0;
 }
 
-}  // namespace
-}  // namespace aaos
+} // namespace
+} // namespace aaos
 
 int main() {
   int signals = -1;
@@ -276,11 +282,12 @@ int main() {
   socklen_t size = sizeof type;
   if (getsockopt(aaos::kDaemonFd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 ||
       type != SOCK_SEQPACKET) {
-    fputs("aaos-spawn: started by agentd, with its socket as descriptor 3; not by hand\n", stderr);
+    (void)fputs("aaos-spawn: started by agentd, with its socket as descriptor 3; not by hand\n",
+                stderr);
     return 2;
   }
   if (!aaos::isolate(signals)) {
-    fprintf(stderr, "aaos-spawn: cannot isolate itself: %s\n", strerror(errno));
+    (void)fprintf(stderr, "aaos-spawn: cannot isolate itself: %s\n", strerror(errno));
     return 1;
   }
   aaos::Launcher launcher(signals);

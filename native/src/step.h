@@ -1,4 +1,5 @@
-// The steps of a launch, in order. Each is acknowledged to the launcher; the program is released only after all of them.
+// The steps of a launch, in order. Each is acknowledged to the launcher; the program is released
+// only after all of them.
 #pragma once
 
 #include <cstdint>
@@ -38,21 +39,21 @@ enum class Step : std::uint8_t {
 };
 
 inline constexpr std::string_view kStepNames[] = {
-    "plan",       "prepare-landlock", "prepare-root", "cgroup",       "clone",
-    "descriptors", "id-maps",         "private-mounts", "root",       "proc",
-    "enter-root", "hostname",         "loopback",     "listeners",    "capabilities",
-    "no-new-privs", "landlock",       "release",      "session",      "limits",
-    "directory",  "exec-filter",      "seccomp",      "exec",         "init"};
+    "plan",         "prepare-landlock", "prepare-root",   "cgroup",    "clone",
+    "descriptors",  "id-maps",          "private-mounts", "root",      "proc",
+    "enter-root",   "hostname",         "loopback",       "listeners", "capabilities",
+    "no-new-privs", "landlock",         "release",        "session",   "limits",
+    "directory",    "exec-filter",      "seccomp",        "exec",      "init"};
 static_assert(sizeof kStepNames / sizeof *kStepNames == static_cast<std::size_t>(Step::kCount));
 
 // What a child tells its launcher, one datagram each.
 struct Report {
   enum Type : std::uint8_t {
-    kDone,       // `step` is done
-    kFailed,     // `step` failed with `error`, at item `detail` of the plan (or -1)
-    kListeners,  // carries the listeners' descriptors
-    kNotify,     // carries the descriptor that asks about every execve
-    kExited,     // the program ended; `error` is its wait status
+    kDone,      // `step` is done
+    kFailed,    // `step` failed with `error`, at item `detail` of the plan (or -1)
+    kListeners, // carries the listeners' descriptors
+    kNotify,    // carries the descriptor that asks about every execve
+    kExited,    // the program ended; `error` is its wait status
   };
   Type type = kDone;
   Step step = Step::kPlan;
@@ -60,4 +61,4 @@ struct Report {
   std::int32_t detail = -1;
 };
 
-}  // namespace aaos
+} // namespace aaos

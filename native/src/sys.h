@@ -1,5 +1,5 @@
-// System calls and constants that the C library or the headers of the build machine may not have. Each wrapper returns what
-// the kernel returns, with errno set on -1; none of them allocates.
+// System calls and constants that the C library or the headers of the build machine may not have.
+// Each wrapper returns what the kernel returns, with errno set on -1; none of them allocates.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace aaos::sys {
 
-// Headers before 6.x lack the later fields; the kernel takes any size that it knows or whose rest is zero.
+// Headers before 6.x lack the later fields; the kernel takes any size that it knows or whose rest
+// is zero.
 struct LandlockRulesetAttr {
   std::uint64_t handled_access_fs;
   std::uint64_t handled_access_net;
@@ -90,4 +91,4 @@ inline int seccomp(unsigned operation, unsigned flags, void* args) {
   return static_cast<int>(syscall(SYS_seccomp, operation, flags, args));
 }
 
-}  // namespace aaos::sys
+} // namespace aaos::sys

@@ -1,14 +1,15 @@
-// The golden plan is read and written back byte for byte; every way to break a line refuses the whole plan; the table of system
-// calls decides as it says. Run as `plan_test GOLDEN_FILE`; prints what failed and exits 1.
+// The golden plan is read and written back byte for byte; every way to break a line refuses the
+// whole plan; the table of system calls decides as it says. Run as `plan_test GOLDEN_FILE`; prints
+// what failed and exits 1.
+#include "../src/mounts.h"
+#include "../src/plan.h"
+#include "../src/seccomp.h"
+
 #include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <sys/syscall.h>
-
-#include "../src/mounts.h"
-#include "../src/plan.h"
-#include "../src/seccomp.h"
 
 namespace {
 
@@ -97,7 +98,8 @@ void test_pins(const std::string& golden) {
   aaos::Plan plan;
   aaos::mounts::Prepared root;
   std::string bad;
-  check(parses(golden, plan) && aaos::mounts::prepare(plan, root, bad) == 0, "the golden root is prepared");
+  check(parses(golden, plan) && aaos::mounts::prepare(plan, root, bad) == 0,
+        "the golden root is prepared");
   std::size_t pin = 0;
   std::size_t protect = 0;
   for (std::size_t i = 0; i < root.actions.size(); ++i) {
@@ -108,7 +110,8 @@ void test_pins(const std::string& golden) {
           "nothing is created inside a tree of the host");
   }
   check(pin > 0 && pin < protect, "an ancestor of a protected path is pinned before it");
-  const std::string outside = replaced(golden, "protect /data/out%20put/repo/.git", "protect /usr/share/x");
+  const std::string outside =
+      replaced(golden, "protect /data/out%20put/repo/.git", "protect /usr/share/x");
   root = {};
   check(parses(outside, plan) && aaos::mounts::prepare(plan, root, bad) == EINVAL,
         "a protected path outside every writable bind is refused");
@@ -151,7 +154,8 @@ void test_filter(const std::string& golden) {
 #if defined(__x86_64__)
   aaos::Plan plan;
   aaos::seccomp::Program program;
-  check(parses(golden, plan) && aaos::seccomp::assemble(plan.seccomp, program), "the golden table is assembled");
+  check(parses(golden, plan) && aaos::seccomp::assemble(plan.seccomp, program),
+        "the golden table is assembled");
   constexpr std::uint32_t allow = 0x7fff0000;
   constexpr std::uint32_t kill = 0x80000000;
   constexpr std::uint32_t no = 0x00050000;
@@ -159,21 +163,23 @@ void test_filter(const std::string& golden) {
   check(decide(program, SYS_write, 0) == (no | ENOSYS), "an unlisted call has the default answer");
   check(decide(program, SYS_reboot, 0) == kill, "a call can be made to kill");
   check(decide(program, SYS_clone, 0x10000) == allow, "a clone without namespaces is allowed");
-  check(decide(program, SYS_clone, 0x10000000) == (no | EPERM), "a clone with a new user namespace is not");
+  check(decide(program, SYS_clone, 0x10000000) == (no | EPERM),
+        "a clone with a new user namespace is not");
   check(decide(program, 0x40000000 | SYS_read, 0) == kill, "an x32 call kills");
 #else
   (void)golden;
 #endif
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
   if (argc != 2) {
     return 2;
   }
   std::ifstream file(argv[1]);
-  const std::string golden((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string golden((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
   test_golden(golden);
   test_refusals(golden);
   test_pins(golden);

@@ -12,7 +12,7 @@ import type { Repeat, RepeatGuard } from "./repeat-guard.js";
 const MAX_PARALLEL = 8;
 
 /** What came of a reply's calls; `hopeless` names the call that the model makes again and again. */
-export interface Answered {
+interface Answered {
   readonly hopeless?: string;
 }
 

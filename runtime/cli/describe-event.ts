@@ -1,6 +1,8 @@
 import { knownEvent, type WireEvent } from "../protocol/control.js";
 import type { EventBody, EventBodyOf, EventKind } from "../protocol/event.js";
-import { formatTokens, formatUsage, plural } from "./format.js";
+import type { Usage } from "../protocol/model.js";
+import { clipColumns } from "./display-width.js";
+import { formatUsage, plural } from "./format.js";
 import { jsonLine, plainLine } from "./plain-text.js";
 import type { Style } from "./style.js";
 
@@ -13,6 +15,9 @@ export interface EventLine {
 
 type Described = readonly [text: string, tone?: EventLine["tone"]] | undefined;
 type Descriptions = { readonly [K in EventKind]?: (event: EventBodyOf<K>) => Described };
+
+/** Columns of a tool call: what it works on stands at its beginning. */
+const MAX_CALL = 110;
 
 /** What an operator wants to know without asking; a kind that is not here is shown with `-v` and in the audit trail alone. */
 const OPERATOR: Descriptions = {
@@ -35,10 +40,7 @@ const OPERATOR: Descriptions = {
   ],
   subtask_completed: ({ success, outputs, usage, error, reason }) =>
     success
-      ? [
-          `done${outputs.length === 0 ? "" : `: ${outputs.join(", ")}`} (${formatUsage(usage)})`,
-          "good",
-        ]
+      ? [`done${outputs.length === 0 ? "" : `: ${outputs.join(", ")}`}${cost(usage)}`, "good"]
       : [`failed: ${error ?? reason ?? "no reason given"}`, "bad"],
   step_state_changed: ({ to, reason }) =>
     to === "skipped" || to === "cancelled"
@@ -68,7 +70,10 @@ const OPERATOR: Descriptions = {
     `cannot ${operation} session: ${message}`,
     "bad",
   ],
-  tool_invoked: ({ tool, args_preview }) => [`${tool} ${args_preview}`, "accent"],
+  tool_invoked: ({ tool, args_preview }) => [
+    clipColumns(plainLine(`${tool} ${args_preview}`), MAX_CALL),
+    "accent",
+  ],
   tool_result: ({ success, tool, error_kind, result_preview }) =>
     success ? undefined : [`${tool} failed: ${error_kind ?? "failed"}: ${result_preview}`, "bad"],
   tool_repeat_guard_fired: ({ tool, attempt_count }) => [
@@ -88,6 +93,11 @@ const OPERATOR: Descriptions = {
   human_approval_denied: ({ reason }) => [`approval denied: ${reason}`, "bad"],
 };
 
+/** What a step took of a model; nothing for one that used none. */
+function cost(usage: Usage): string {
+  return usage.input_tokens + usage.output_tokens === 0 ? "" : ` (${formatUsage(usage)})`;
+}
+
 function describeState(to: EventBodyOf<"run_state_changed">["to"], reason?: string): Described {
   if (to === "planning" || to === "running" || to === "succeeded" || to === "queued") {
     return undefined;
@@ -101,38 +111,47 @@ function describeState(to: EventBodyOf<"run_state_changed">["to"], reason?: stri
 export function describeEvent(event: WireEvent): EventLine | undefined {
   const body = knownEvent(event);
   if (body === undefined) return undefined;
-  const described = descriptionOf(body)?.(body);
+  const described = descriptionOf(body, OPERATOR)?.(body);
   if (described === undefined) return undefined;
   const [text, tone = "none"] = described;
   return { step: stepOf(event), text: plainLine(text), tone };
 }
 
-/** Any event of the journal in one line: in words where there are some, else as its fields. */
-export function describeAnyEvent(event: WireEvent): EventLine {
-  const { seq: _s, id: _i, time: _t, kind: _k, actor: _a, run_id: _r, ...fields } = event;
-  const line = describeEvent(event);
-  if (line !== undefined) return line;
-  const { step_id: _st, agent_id: _ag, parent: _p, ...rest } = fields;
-  const isUsage = event.kind === "usage_reported" && typeof event["input_tokens"] === "number";
-  return {
-    step: stepOf(event),
-    text: isUsage ? describeUsage(event) : jsonLine(rest),
-    tone: "dim",
-  };
+/** What the audit trail alone says in words; of everything else it shows the fields. */
+const JOURNAL: Descriptions = {
+  run_state_changed: ({ from, to, reason }) => [arrow(from, to, reason), "dim"],
+  step_state_changed: ({ from, to, reason }) => [arrow(from, to, reason), "dim"],
+  usage_reported: ({ model, ...usage }) => [`${model}: ${formatUsage(usage)}`, "dim"],
+};
+
+function arrow(from: string, to: string, reason: string | undefined): string {
+  return `${from} → ${to}${reason === undefined ? "" : `: ${reason}`}`;
 }
 
-function describeUsage(event: WireEvent): string {
+/** Any event of the journal in one line: in words where there are some, else as its fields. */
+export function describeAnyEvent(event: WireEvent): EventLine {
   const body = knownEvent(event);
-  if (body?.kind !== "usage_reported") return "";
-  const { input_tokens, output_tokens, model } = body;
-  return plainLine(
-    `${model}: ${formatTokens(input_tokens)} in, ${formatTokens(output_tokens)} out`,
-  );
+  const described = body === undefined ? undefined : descriptionOf(body, JOURNAL)?.(body);
+  if (described !== undefined) {
+    const [text, tone = "dim"] = described;
+    return { step: stepOf(event), text: plainLine(text), tone };
+  }
+  return describeEvent(event) ?? { step: stepOf(event), text: fieldsOf(event), tone: "dim" };
+}
+
+/** What is in an event beside its envelope. */
+function fieldsOf(event: WireEvent): string {
+  const { seq: _s, id: _i, time: _t, kind: _k, actor: _a, run_id: _r, ...rest } = event;
+  const { step_id: _st, agent_id: _ag, parent: _p, ...fields } = rest;
+  return jsonLine(fields);
 }
 
 /** The table's entry for this kind takes exactly this event, which the compiler cannot follow. */
-function descriptionOf(body: EventBody): ((event: EventBody) => Described) | undefined {
-  return OPERATOR[body.kind] as ((event: EventBody) => Described) | undefined;
+function descriptionOf(
+  body: EventBody,
+  table: Descriptions,
+): ((event: EventBody) => Described) | undefined {
+  return table[body.kind] as ((event: EventBody) => Described) | undefined;
 }
 
 function stepOf(event: WireEvent): string {

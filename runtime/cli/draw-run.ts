@@ -34,6 +34,8 @@ const RANK: readonly StepState[] = [
 ];
 const MAX_ID = 20;
 const MAX_ROLE = 12;
+/** Columns under which roles are left out. */
+const NARROW = 60;
 
 export interface Canvas {
   readonly columns: number;
@@ -71,7 +73,7 @@ function line(spans: readonly Span[], { columns, style }: Canvas): DrawnLine {
   let width = 0;
   for (const [raw, tone] of spans) {
     const clipped = clipColumns(raw, columns - width);
-    if (clipped === "") break;
+    if (clipped === "" && raw !== "") break;
     text += tone === "none" ? clipped : style[tone](clipped);
     width += displayWidth(clipped);
   }
@@ -132,7 +134,7 @@ function drawStep(step: StepPicture, all: readonly StepPicture[], canvas: Canvas
     [
       [`  ${mark} `, tone],
       [`${fitColumns(plainLine(step.id), idWidth)}  `, step.state === "running" ? "bold" : "none"],
-      [`${fitColumns(plainLine(step.role), roleWidth)}  `, "dim"],
+      [canvas.columns < NARROW ? "" : `${fitColumns(plainLine(step.role), roleWidth)}  `, "dim"],
       [`${elapsedText(step, canvas.now).padStart(6)}  ${tokensText(step).padStart(6)}  `, "none"],
       remark(step, all),
     ],

@@ -80,8 +80,9 @@ function catalogChecks({ vendorRolesDir, operatorRolesDir }: Places): readonly D
 
 function programCheck(program: string, user: string, remedy: string): DoctorCheck {
   const found = PROGRAM_DIRS.map((dir) => join(dir, program)).find(isExecutable);
-  if (found !== undefined) return ok(program, found);
-  return { name: program, verdict: "warn", detail: `not found: ${user} cannot work`, remedy };
+  const name = `program ${program}`;
+  if (found !== undefined) return ok(name, found);
+  return { name, verdict: "warn", detail: `not found: ${user} cannot work`, remedy };
 }
 
 function isExecutable(path: string): boolean {

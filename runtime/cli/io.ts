@@ -1,14 +1,16 @@
 import type { ExitCode } from "../protocol/error-code.js";
 import type { Places } from "../protocol/places.js";
 
+type OutputEvent = "resize" | "error" | "drain";
+
 /** A standard stream to write to. `process.stdout` and `process.stderr` fit as they are. */
 export interface Output {
   readonly write: (text: string) => boolean;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
-  readonly on: (event: "resize" | "error", listener: (error?: Error) => void) => unknown;
-  readonly off: (event: "resize" | "error", listener: (error?: Error) => void) => unknown;
+  readonly on: (event: OutputEvent, listener: (error?: Error) => void) => unknown;
+  readonly off: (event: OutputEvent, listener: (error?: Error) => void) => unknown;
 }
 
 /** Where Ctrl-C comes from. `process` fits as it is: while somebody listens, it does not end the process. */

@@ -23,7 +23,8 @@ export async function printEnd(command: Command, client: Client, end: EndFrame):
   const document = await finalDocument(client, end, command.signal);
   const path = document?.path ?? end.final_output;
   if (path !== undefined) io.stdout.write(`\n${style.bold(plainLine(path))}\n`);
-  if (document?.text !== undefined && document.text !== null) printPreview(command, document);
+  if (document?.text !== undefined && document.text !== null)
+    printPreview(command, document, end.run_id ?? "ID");
 }
 
 function printFailure({ io }: Command, end: EndFrame): void {
@@ -52,12 +53,12 @@ async function finalDocument(
   }
 }
 
-function printPreview({ io, style }: Command, document: DocumentReport): void {
+function printPreview({ io, style }: Command, document: DocumentReport, runId: string): void {
   const lines = plainText(document.text ?? "")
     .trimEnd()
     .split("\n");
   for (const line of lines.slice(0, PREVIEW_LINES)) io.stdout.write(`  ${line}\n`);
   if (lines.length > PREVIEW_LINES || document.truncated) {
-    io.stdout.write(`${style.dim(`  … all of it: agentd result`)}\n`);
+    io.stdout.write(`${style.dim(`  … all of it: agentd result ${plainLine(runId)}`)}\n`);
   }
 }

@@ -21,3 +21,17 @@ export function printTable(
   const columns = io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 0;
   io.stdout.write(formatTable(headings, rows, { style, columns }));
 }
+
+/** One line, waiting where its reader is slow: for what may be too long to be held. */
+export async function printSteadily({ io }: Command, text: string): Promise<void> {
+  if (io.stdout.write(`${text}\n`)) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      io.stdout.off("drain", done);
+      io.stdout.off("error", done);
+      resolve();
+    };
+    io.stdout.on("drain", done);
+    io.stdout.on("error", done);
+  });
+}

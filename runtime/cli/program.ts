@@ -26,7 +26,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCo
   } catch (thrown) {
     // Help and version come as exceptions, too, after they were printed.
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
-    return printError(io, asAgentdError(thrown), argv.includes("--json"));
+    return printError(io, asAgentdError(thrown, program, argv), argv.includes("--json"));
   } finally {
     io.stdout.off("error", onOutputError);
   }
@@ -66,13 +66,13 @@ function commandOf(program: Commander, io: CliIo, signal: AbortSignal): Command 
   };
 }
 
-function asAgentdError(thrown: unknown): unknown {
+function asAgentdError(thrown: unknown, program: Commander, argv: readonly string[]): unknown {
   if (!(thrown instanceof CommanderError)) return thrown;
-  const [message = "", ...rest] = thrown.message.replace(/^error: /, "").split("\n");
-  const suggestion = rest.join(" ").trim();
-  return new AgentdError(
-    "usage",
-    "read arguments",
-    `${message}${suggestion === "" ? "" : ` ${suggestion}`}`,
-  );
+  // Help that nobody asked for: a command that needs another after it.
+  const isHelp = thrown.code === "commander.help";
+  const text = isHelp ? "a command is missing" : thrown.message.replace(/^error: /, "");
+  const verb = argv.find((word) => program.commands.some((command) => command.name() === word));
+  return new AgentdError("usage", "read arguments", text.split("\n").join(" ").trim(), {
+    hint: `See \`agentd ${verb === undefined ? "" : `${verb} `}--help\`.`,
+  });
 }

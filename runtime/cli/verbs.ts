@@ -9,7 +9,10 @@ type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
 
 const ID_HELP = "the id, or at least 4 characters of its beginning or end";
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  value,
+];
 
 /** Every verb with its arguments, on one screen. A verb's own file is loaded when it is called, so that the start is quick. */
 export function registerVerbs(program: Commander, act: Act): void {
@@ -43,7 +46,7 @@ function registerSubmit(program: Commander, act: Act): void {
     .argument("[GOAL...]", "what is to be done")
     .option("-f, --file <FILE>", "read the goal from FILE, - for standard input")
     .option("--role <NAME>", "one agent of this role, no planner")
-    .option("--param <K=V>", "a parameter of that role; a list as K=a,b (repeatable)", collect, [])
+    .option("--param <K=V>", "a parameter of that role; a list as K=a,b (repeatable)", collect)
     .option("--orchestration <MODE>", "auto, plan or direct")
     .option("--detach", "print the run's id and leave")
     .option("-v, --verbose", "show every event")
@@ -120,8 +123,8 @@ function registerRoles(program: Commander, act: Act): void {
     .command("explain")
     .description("the tokens that an agent of the role would get, and what policy.yaml keeps back")
     .argument("<NAME>")
-    .option("--param <K=V>", "a parameter; a list as K=a,b (repeatable)", collect, [])
-    .action((name: string, options: { param: readonly string[] }) =>
+    .option("--param <K=V>", "a parameter; a list as K=a,b (repeatable)", collect)
+    .action((name: string, options: { param?: readonly string[] }) =>
       act(async (command) =>
         (await import("./verbs/roles.js")).rolesExplain(command, name, options),
       ),

@@ -33,7 +33,7 @@ export async function* framesUntil(
   }
 }
 
-export function* framesOf(item: Followed): Generator<Frame> {
+function* framesOf(item: Followed): Generator<Frame> {
   if (item.type === "lag") yield { kind: "lag", missed: item.missed };
   if (item.type !== "event") return;
   const { event } = item;

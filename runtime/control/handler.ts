@@ -22,7 +22,7 @@ export type StreamHandler<M extends StreamMethod> = (
 
 /** One handler for every method of the protocol; a missing one does not compile. */
 export type Handlers = { readonly [M in Method]: HandlerOf<M> };
-export type HandlerOf<M extends Method> = M extends CallMethod
+type HandlerOf<M extends Method> = M extends CallMethod
   ? CallHandler<M>
   : M extends StreamMethod
     ? StreamHandler<M>

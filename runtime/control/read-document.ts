@@ -31,7 +31,9 @@ async function readOpened(
 ): Promise<DocumentReport> {
   const place = await readlink(`/proc/self/fd/${file.fd}`);
   if (place !== path) return unreadable(path, `a link leads elsewhere, to ${place}`);
-  const { size } = await file.stat();
+  const stat = await file.stat();
+  if (!stat.isFile()) return unreadable(path, "it is no regular file");
+  const { size } = stat;
   const buffer = Buffer.alloc(Math.min(size, maxBytes) + 1);
   const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
   const truncated = bytesRead > maxBytes;

@@ -11,7 +11,7 @@ import { splitPath } from "./glob-syntax.js";
 import { formatCapability } from "./grammar.js";
 import { isPublicHost, isWildcard, matchHost } from "./hosts.js";
 import { coversDir, coversToolName, listed, pickNarrowest } from "./narrow.js";
-import { addressWithinRules } from "./network-rules.js";
+import { addressWithinRules, mayNamePrivate } from "./network-rules.js";
 
 /** A token with its history, as the daemon holds it for one agent. */
 export interface HeldToken {
@@ -102,6 +102,21 @@ export function decideAddress(
   }
   const message = `${to.host} leads to ${to.address}, which is refused or not public and named by no token and policy.yaml`;
   return { layer: "egress", message };
+}
+
+/**
+ * May a private address be reached as this host: does a live token name it, and policy.yaml too, or speak of addresses? Then
+ * `decideAddress` has the last word on each.
+ */
+export function isNamedHost(
+  to: { readonly host: string; readonly port: number },
+  held: readonly HeldToken[],
+  ceiling: Ceiling,
+  nowMs: number,
+): boolean {
+  const host = canonicalHost(to.host);
+  if (host === undefined || !mayNamePrivate(ceiling.network.allow, host, to.port)) return false;
+  return held.some((one) => obstacle(one, nowMs) === undefined && namesHost(one, host, to.port));
 }
 
 function namesHost(one: HeldToken, host: string, port: number): boolean {

@@ -70,6 +70,15 @@ export function addressWithinRules(
   return isNamed && rules.allow.some((rule) => namesTarget(rule, to));
 }
 
+/** Might a private address of `host` be let through: does `allow` name this very host, or speak of addresses at all? */
+export function mayNamePrivate(allow: readonly NetworkRule[], host: string, port: number): boolean {
+  return allow.some((rule) => {
+    if (rule.kind === "range") return true;
+    if (isWildcard(rule.pattern)) return false;
+    return isAddress(rule.pattern.host) || matchHost(rule.pattern, host, port);
+  });
+}
+
 function namesTarget(
   rule: NetworkRule,
   to: { readonly host: string; readonly port: number; readonly address: string },

@@ -208,7 +208,7 @@ export const ConfinementPlan = z.strictObject({
   rlimits: z.partialRecord(Rlimit, z.int().min(0)),
   cgroup: CgroupPlan.nullable(),
   listeners: z.array(EgressListener).max(8),
-  /** How many times execve may succeed, the launch itself included (1 is "once"); null is without limit. */
+  /** How many times execve may be called, the launch itself included (1 is "once"); over it: EACCES. null is without limit. */
   exec_limit: z.int().min(1).max(1_000_000).nullable(),
   /** The program, a path of the private root, and its whole argv, argv[0] included. */
   executable: PlanPath,

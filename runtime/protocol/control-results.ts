@@ -86,7 +86,7 @@ export type RoleExplanation = z.infer<typeof RoleExplanation>;
 
 const ChainHead = z.strictObject({ seq: z.int(), hash: z.string() });
 
-export const VerifyReport = z.strictObject({
+const VerifyReport = z.strictObject({
   ok: z.boolean(),
   events: z.int(),
   /** Events whose content was erased on purpose; their place in the chain was verified. */
@@ -100,7 +100,6 @@ export const VerifyReport = z.strictObject({
     .strictObject({ ...ChainHead.shape, time: z.string(), signature: z.string() })
     .nullable(),
 });
-export type VerifyReport = z.infer<typeof VerifyReport>;
 
 export const DaemonStatus = z.strictObject({
   version: z.string(),

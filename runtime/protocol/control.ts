@@ -19,7 +19,7 @@ export const RpcRequest = z.strictObject({
 });
 export type RpcRequest = z.infer<typeof RpcRequest>;
 
-export const RpcError = z.strictObject({
+const RpcError = z.strictObject({
   code: z.int(),
   message: z.string(),
   data: z.strictObject({
@@ -29,7 +29,6 @@ export const RpcError = z.strictObject({
     details: Json.optional(),
   }),
 });
-export type RpcError = z.infer<typeof RpcError>;
 
 export const RpcResponse = z.union([
   z.strictObject({
@@ -46,7 +45,7 @@ export const RpcResponse = z.union([
 export type RpcResponse = z.infer<typeof RpcResponse>;
 
 /** An id as an operator types it: whole, or a unique prefix or suffix of at least 4 characters. */
-export const IdQuery = z.string().min(4).max(26);
+const IdQuery = z.string().min(4).max(26);
 
 const RunQuery = z.strictObject({ run_id: IdQuery });
 const AgentQuery = z.strictObject({ agent_id: IdQuery });

@@ -6,6 +6,7 @@ import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
 import { decideTool } from "../policy/decide.js";
 import type { ToolCallRequest } from "../protocol/message.js";
+import type { Ports } from "../protocol/ports.js";
 import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
 import type { Tool, ToolContext } from "../tools/tool.js";
 import { chargeTokens, grantFor } from "./grant.js";
@@ -47,7 +48,7 @@ export async function callTool(
   const startedAt = deps.now();
   const tool = deps.tools.find((candidate) => candidate.name === request.name);
   const text = canonicalize(request.input) ?? "null";
-  await agent.record({
+  const [invoked] = await agent.record({
     kind: "tool_invoked",
     tool: request.name,
     call_id: request.id,
@@ -55,9 +56,12 @@ export async function callTool(
     args_preview: clipBytes(text, PREVIEW_BYTES),
     read_only: tool?.read_only ?? true,
   });
-  const result = await outcome(agent, tool, request, deps, signal);
+  const record = agent.record.under(invoked);
+  const { ports, confinement } = agent.ports.forCall();
+  const result = await outcome({ ...agent, record }, ports, tool, request, deps, signal);
+  const layers = confinement();
   const shown = result.ok ? result.output : { error: { ...result.error } };
-  await agent.record(
+  await record(
     ...result.denials.map((denial) => ({
       kind: "capability_denied" as const,
       capability: denial.capability ?? "none",
@@ -75,8 +79,8 @@ export async function callTool(
       ...(result.ok ? {} : { error_kind: result.error.kind }),
       denials: result.denials.map((denial) => ({ ...denial })),
       duration_ms: Math.max(0, Math.round(deps.now() - startedAt)),
-      execution_surface: agent.confinement.length > 0 ? "worker" : "daemon",
-      confinement: [...agent.confinement],
+      execution_surface: layers.length > 0 ? "worker" : "daemon",
+      confinement: [...layers],
     },
   );
   return result;
@@ -84,6 +88,7 @@ export async function callTool(
 
 async function outcome(
   agent: LiveAgent,
+  ports: Ports,
   tool: Tool | undefined,
   request: ToolCallRequest,
   deps: ToolCallDeps,
@@ -103,7 +108,7 @@ async function outcome(
   await chargeTokens(agent, deps.ledger, verdict.charge);
   try {
     return await tool.run(input.data, {
-      ports: agent.ports,
+      ports,
       grant: grantFor(agent, deps),
       workspace: agent.workspace,
       web: deps.web,

@@ -86,12 +86,7 @@ async function planAndExecute(
       kept: [...succeeded],
     });
     await move(progress, "replan");
-    const next = await replanned(
-      run,
-      { plan, succeeded: [...succeeded], failures },
-      progress.record,
-      signal,
-    );
+    const next = await replanned(run, { plan, succeeded: [...succeeded], failures }, signal);
     const merged = keepFinished(next, plan, succeeded);
     plan = merged.plan;
     kept = new Map([...executed.outcomes].filter(([id]) => merged.kept.has(id)));

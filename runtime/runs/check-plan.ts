@@ -71,7 +71,7 @@ export function outputsOf(step: PlanStep, roles: Roles): readonly string[] {
   if (!params.ok) return [];
   return declaredOutputs(role.role).flatMap((name) => {
     const value = params.params[name];
-    return typeof value === "string" ? [value] : [];
+    return typeof value === "string" && value !== "" ? [value] : [];
   });
 }
 

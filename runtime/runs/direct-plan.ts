@@ -1,6 +1,8 @@
+import { declaredOutputs } from "../catalog/role-checks.js";
 import type { LoadedRole } from "../catalog/roles.js";
 import type { Json } from "../protocol/json.js";
 import { Plan } from "../protocol/plan.js";
+import type { Role } from "../protocol/role.js";
 import { namedOutput } from "./goal.js";
 
 const DEFAULT_OUTPUT = "{run}/output.md";
@@ -35,8 +37,20 @@ export function rolePlan(
     filled["workspace"] = "{run}";
   return Plan.parse({
     steps: [{ id: role.role.name, role: role.role.name, params: filled }],
-    final_output: namedOutput(goal) ?? DEFAULT_OUTPUT,
+    final_output: outputOf(role.role, filled, namedOutput(goal)),
   });
+}
+
+/** The file that the role declares as its output; where the operator gave none, the goal's takes its place in `params`. */
+function outputOf(role: Role, params: Record<string, Json>, named: string | undefined): string {
+  const [parameter] = declaredOutputs(role);
+  if (parameter === undefined) return named ?? DEFAULT_OUTPUT;
+  const { aliases = [] } = role.parameters[parameter] ?? {};
+  const given = [parameter, ...aliases]
+    .map((name) => params[name])
+    .find((value) => value !== undefined);
+  if (given === undefined && named !== undefined) params[parameter] = named;
+  return typeof given === "string" ? given : (named ?? DEFAULT_OUTPUT);
 }
 
 function executionContract(goal: string, output: string | undefined): string {

@@ -8,6 +8,7 @@ import type { EngineDeps } from "./deps.js";
 import type { Peer, RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
 import { openModelCalls } from "./model-calls.js";
+import { explicitPlan } from "./orchestrate.js";
 import type { RunContext, Shared } from "./run-context.js";
 import { openSlots, type Slots } from "./slots.js";
 import { openTokenLedger } from "./token-ledger.js";
@@ -45,6 +46,8 @@ export function openEngine(deps: EngineDeps): RunEngine {
           hint: "Submit again when it is up.",
         });
       const id = RunId.parse(ulid(deps.entropy));
+      // A request that names no role or wrong parameters is refused to its face; no run comes of it.
+      explicitPlan(contextOf(id, request, deps, shared));
       await deps.journal.append([
         {
           kind: "run_submitted",

@@ -7,7 +7,7 @@ import { directPlan, rolePlan } from "./direct-plan.js";
 import { placePlan } from "./placeholders.js";
 import type { FailedAttempt } from "./plan-prompt.js";
 import { makePlan } from "./planner.js";
-import type { Recorder } from "./record.js";
+import { type Recorder, recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
 
 /**
@@ -20,14 +20,14 @@ export async function firstPlan(
   record: Recorder,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const { orchestration, role } = run.request;
-  const direct = role !== undefined || orchestration === "direct" || orchestration === "persistent";
-  if (direct) {
+  const { orchestration } = run.request;
+  const explicit = explicitPlan(run);
+  if (explicit !== undefined) {
     await record({ kind: "orchestration_selected", mode: "direct", source: "explicit" });
-    return checked(placePlan(withoutPlanner(run), run.dir), run);
+    return explicit;
   }
   await move("plan");
-  const plan = await planned(run, record, signal);
+  const plan = await planned(run, signal);
   const openEnded = plan.steps.length === 1 && plan.steps[0]?.role === "generalist";
   await record({
     kind: "orchestration_selected",
@@ -38,15 +38,24 @@ export async function firstPlan(
   return checked(placePlan(directPlan(run.request.goal), run.dir), run);
 }
 
+/**
+ * The plan of a request that needs no planner; undefined where it needs one. Throws `unknown_role` and `invalid_params`. Pure: a
+ * request is judged by it before there is a run.
+ */
+export function explicitPlan(run: Pick<RunContext, "request" | "dir" | "deps">): Plan | undefined {
+  const { orchestration, role } = run.request;
+  const direct = role !== undefined || orchestration === "direct" || orchestration === "persistent";
+  return direct ? checked(placePlan(withoutPlanner(run), run.dir), run) : undefined;
+}
+
 /** Another plan after a failure; the caller keeps what has succeeded. */
 export async function replanned(
   run: RunContext,
   failed: FailedAttempt,
-  record: Recorder,
   signal: AbortSignal,
 ): Promise<Plan> {
   try {
-    return await planned(run, record, signal, failed);
+    return await planned(run, signal, failed);
   } catch (thrown) {
     const first = failed.failures[0];
     const gaveUp = thrown instanceof AgentdError && thrown.code === "goal_not_understood";
@@ -59,11 +68,11 @@ export async function replanned(
 
 async function planned(
   run: RunContext,
-  record: Recorder,
   signal: AbortSignal,
   failed?: FailedAttempt,
 ): Promise<Plan> {
   const { deps, shared } = run;
+  const record = recorder(deps.journal, { run_id: run.id, actor: "planner" });
   const model = deps.models.resolve("planner");
   const answer = await makePlan(
     {
@@ -83,7 +92,7 @@ async function planned(
   throw new AgentdError(code, "plan", message, hint === undefined ? {} : { hint });
 }
 
-function withoutPlanner(run: RunContext): Plan {
+function withoutPlanner(run: Pick<RunContext, "request" | "deps">): Plan {
   const { goal, role, params } = run.request;
   if (role === undefined) return directPlan(goal);
   return rolePlan(goal, roleNamed(role, run.deps.roles()), params);
@@ -100,7 +109,7 @@ function roleNamed(name: string, roles: Roles) {
   );
 }
 
-function checked(plan: Plan, run: RunContext): Plan {
+function checked(plan: Plan, run: Pick<RunContext, "dir" | "deps">): Plan {
   const problems = checkPlan(plan, run.deps.roles(), run.dir);
   if (problems.length === 0) return plan;
   throw new AgentdError("invalid_params", "make plan", problems.join("; "));

@@ -1,12 +1,21 @@
 import type { Journal } from "../audit/journal.js";
-import type { EventBody, EventContext } from "../protocol/event.js";
+import type { AuditEvent, EventBody, EventContext } from "../protocol/event.js";
 
-/** Write what happened, durably, all or nothing; resolves when it is. */
-export type Recorder = (...bodies: readonly EventBody[]) => Promise<void>;
+/** Write what happened, durably, all or nothing; resolves when it is, with the events as they are stored. */
+export interface Recorder {
+  (...bodies: readonly EventBody[]): Promise<readonly AuditEvent[]>;
+  /** The same recorder for what follows from that event: it is their `parent`. */
+  readonly under: (event: AuditEvent | undefined) => Recorder;
+}
 
-/** A recorder for one subject: every event it writes carries the same run, step, agent and actor. */
+/** A recorder for one subject: every event it writes carries the same run, step, agent, actor and parent. */
 export function recorder(journal: Journal, context: EventContext): Recorder {
-  return async (...bodies) => {
-    await journal.append(bodies.map((body) => ({ ...context, ...body })));
-  };
+  const record = (...bodies: readonly EventBody[]) =>
+    journal.append(bodies.map((body) => ({ ...context, ...body })));
+  return Object.assign(record, {
+    under: (event: AuditEvent | undefined) =>
+      event === undefined
+        ? recorder(journal, context)
+        : recorder(journal, { ...context, parent: event.seq }),
+  });
 }

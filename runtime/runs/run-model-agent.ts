@@ -35,6 +35,7 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
       message: entry,
     })),
   );
+  prewarm(work);
   const outcome = await runAgent(
     {
       messages,
@@ -59,7 +60,9 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
           await callTool(agent, request, deps, stop),
           settings.agent.max_tool_result_bytes,
         ),
-      emit: async (event) => agent.record(event),
+      emit: async (event) => {
+        await agent.record(event);
+      },
       outputsExist: async () => (await missingOutputs(before)).length === 0,
     },
     signal,
@@ -73,6 +76,13 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
   if (outcome.stop_reason === "complete") return { ok: true, text: outcome.text };
   signal.throwIfAborted();
   return { ok: false, failure: stopFailure(outcome) };
+}
+
+/** Starts the worker that the first file call will need beside the model's first answer; no file token, no worker. */
+function prewarm({ run, agent }: StepWork): void {
+  const held = run.shared.ledger.heldBy(agent.id);
+  const needed = held.some(({ token }) => /^file_/.test(token.capability.kind));
+  if (needed) void agent.ports.prewarm();
 }
 
 /** The tools whose use some token of the agent allows; a model is not shown what it would be denied. */

@@ -95,7 +95,7 @@ async function judge(
 function outputPaths(role: Role, params: Params): readonly string[] {
   return declaredOutputs(role).flatMap((name) => {
     const value = params[name];
-    return typeof value === "string" ? [value] : [];
+    return typeof value === "string" && value !== "" ? [value] : [];
   });
 }
 

@@ -1,10 +1,10 @@
 import { ulid } from "../base/ulid.js";
 import { makeCeiling, withinCeiling } from "../policy/ceiling.js";
-import { decideAddress } from "../policy/decide.js";
 import { formatGrant } from "../policy/grammar.js";
 import type { Grant } from "../protocol/capability.js";
 import type { StepId } from "../protocol/ids.js";
 import { AgentId } from "../protocol/ids.js";
+import { confinedAgent, watchTokens } from "./confined-agent.js";
 import type { LiveAgent } from "./live-agent.js";
 import { recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
@@ -32,19 +32,17 @@ export interface SpawnedAgent extends LiveAgent {
 export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<SpawnedAgent> {
   const { deps, shared } = run;
   const id = AgentId.parse(ulid(deps.entropy));
-  const record = recorder(deps.journal, {
-    run_id: run.id,
-    step_id: wish.step,
-    agent_id: id,
-    actor: "daemon",
-  });
+  const subject = { run_id: run.id, step_id: wish.step, agent_id: id };
+  const byDaemon = recorder(deps.journal, { ...subject, actor: "daemon" });
   const ceiling = makeCeiling(deps.policy, { workspace: run.dir, never: deps.neverGrantable });
+  // First of all: where nothing can be confined, no agent is born.
+  const ports = deps.openPorts(confinedAgent({ id, ceiling, record: byDaemon, run }));
   const verdicts = wish.grants.map((grant) => ({ grant, verdict: withinCeiling(grant, ceiling) }));
   const tokens = shared.ledger.issue(
     id,
     verdicts.flatMap(({ verdict }) => ("grant" in verdict ? [verdict.grant] : [])),
   );
-  await record(
+  const [spawned] = await byDaemon(
     { kind: "agent_spawned", manifest_name: wish.name, model: wish.model },
     ...tokens.map((token) => ({
       kind: "capability_granted" as const,
@@ -63,26 +61,21 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
           ],
     ),
   );
-  const ports = await deps.openPorts({
-    id,
-    workspace: run.dir,
-    tokens,
-    judgeAddress: (to) => decideAddress(to, shared.ledger.heldBy(id), ceiling, deps.entropy.now()),
-  });
+  const unwatch = watchTokens(id, run, (revoked) => ports.tokensChanged(revoked));
   return {
     id,
     name: wish.name,
     ceiling,
     ports,
     workspace: run.dir,
-    confinement: ports.confinement,
-    record,
+    record: recorder(deps.journal, { ...subject, actor: "agent" }).under(spawned),
     end: async (reason, message) => {
+      unwatch();
       const revoked = shared.ledger.release(id);
       try {
         await ports.close();
       } finally {
-        await record(
+        await byDaemon.under(spawned)(
           ...revoked.map((token) => ({
             kind: "capability_revoked" as const,
             token_id: token.id,

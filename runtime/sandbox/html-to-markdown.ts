@@ -16,7 +16,7 @@ const MAX_BLANKS = 100;
 /** An article shorter than this part of the page is not what the page is about: a list of links, a table. */
 const MIN_ARTICLE_PART = 0.3;
 
-export interface MarkdownPage {
+interface MarkdownPage {
   readonly title: string | null;
   readonly markdown: string;
   /** True where the page was too long to be read whole. */

@@ -1,5 +1,16 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { openSync } from "node:fs";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  rmdir,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,7 +56,7 @@ const answer = async (plan: ConfinementPlan, on = host) => {
 const bare = async (...argv: readonly string[]) => (await run(PROBE, argv)).stdout.trim();
 /** The same plan under the test build without these layers. */
 const without = async (layers: readonly string[], plan: ConfinementPlan) => {
-  const ablated = startProbeHost(layers);
+  const ablated = startProbeHost([`omit ${layers.join(" ")}`]);
   try {
     return await answer(plan, ablated);
   } finally {
@@ -71,6 +82,28 @@ const writable = (...argv: string[]) =>
     [{ path: `${dir}/out`, rights: [...READ, ...WRITE, "remove_file", "refer", "remove_dir"] }],
   );
 
+/** A launch that waits at a step of the test build's choice, and its first process. */
+async function pausedLaunch(on: ProbeHost) {
+  const abort = new AbortController();
+  const fds = [0, 1, 2].map(() => openSync("/dev/null", "r+"));
+  const result = on.spawner.spawn(probePlan(["linger"]), fds, abort.signal);
+  const path = `/proc/${on.spawner.pid}/task/${on.spawner.pid}/children`;
+  for (;;) {
+    await sleep(20);
+    const child = (await readFile(path, "utf8")).trim();
+    if (child !== "") return { child, result, abort };
+  }
+}
+
+async function isGone(pid: string): Promise<boolean> {
+  for (let tries = 0; tries < 100; tries++) {
+    const state = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    if (state === "" || /\) Z/.test(state)) return true;
+    await sleep(20);
+  }
+  return false;
+}
+
 describe("the plan's parser in C++", () => {
   it("reads the golden plan, writes it back, and refuses every broken line", async () => {
     const golden = fileURLToPath(new URL("../../native/test/golden-plan.txt", import.meta.url));
@@ -79,7 +112,7 @@ describe("the plan's parser in C++", () => {
   });
 
   it("knows no way to leave a layer out in the shipped build", async () => {
-    const ablated = startProbeHost(["seccomp"]);
+    const ablated = startProbeHost(["omit seccomp"]);
     const { enforced } = await ablated.run(probePlan(["none"]));
     expect(enforced["omitted"]).toBe("seccomp");
     await ablated.close();
@@ -404,6 +437,68 @@ describe("processes", () => {
   });
 });
 
+/** A cgroup v2 directory that this test may make leaves in, or null. */
+async function delegatedCgroup(): Promise<string | null> {
+  for (const mount of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
+    const own = (await readFile("/proc/self/cgroup", "utf8")).match(/^0::(.*)$/m)?.[1] ?? "/";
+    const parent = join(mount, own, `aaos-test-${process.pid}`);
+    try {
+      await stat(join(mount, "cgroup.controllers"));
+      await mkdir(parent);
+      return parent;
+    } catch {
+      // Not mounted there, or not ours.
+    }
+  }
+  return null;
+}
+
+describe("the cgroup leaf", () => {
+  const leaf = (parent: string, change = {}) => ({
+    parent,
+    name: "leaf",
+    memory_max_bytes: null,
+    pids_max: null,
+    cpu_max_millis: null,
+    io_weight: null,
+    ...change,
+  });
+
+  it("is entered at the clone and removed at the end", async ({ skip }) => {
+    const parent = await delegatedCgroup();
+    if (parent === null) return skip("no cgroup v2 is delegated to this user");
+    try {
+      const paused = startProbeHost(["pause landlock"]);
+      const abort = new AbortController();
+      const fds = [0, 1, 2].map(() => openSync("/dev/null", "r+"));
+      const plan = probePlan(["none"], { cgroup: leaf(parent) });
+      const result = paused.spawner.spawn(plan, fds, abort.signal);
+      await sleep(200);
+      expect((await readFile(`${parent}/leaf/cgroup.procs`, "utf8")).trim()).toMatch(/^\d+$/);
+      abort.abort();
+      expect((await result).ok).toBe(false);
+      await paused.close();
+      expect(await answer(plan)).toBe("ok");
+      await expect(stat(`${parent}/leaf`)).rejects.toThrow(/ENOENT/);
+    } finally {
+      await rmdir(parent);
+    }
+  });
+
+  it("whose controller is missing fails the launch and leaves no leaf", async ({ skip }) => {
+    const parent = await delegatedCgroup();
+    if (parent === null) return skip("no cgroup v2 is delegated to this user");
+    try {
+      // A parent without controllers enabled for its children has no pids.max in them.
+      const plan = probePlan(["none"], { cgroup: leaf(parent, { pids_max: 16 }) });
+      await expect(host.run(plan)).rejects.toThrow(/cgroup: (ENOENT|EACCES) pids.max/);
+      await expect(stat(`${parent}/leaf`)).rejects.toThrow(/ENOENT/);
+    } finally {
+      await rmdir(parent);
+    }
+  });
+});
+
 describe("the launch", () => {
   it("a failing step runs nothing and says which and why", async () => {
     const cwd = { cwd: "/nowhere" };
@@ -444,6 +539,36 @@ describe("the launch", () => {
     await expect(stat(`/proc/${result.child.pid}`)).rejects.toThrow(/ENOENT/);
     const late = await other.spawner.spawn(probePlan(["none"]), [], signal);
     expect(late).toMatchObject({ ok: false, step: "launcher" });
+  });
+
+  const steps = [
+    "descriptors",
+    "id-maps",
+    "private-mounts",
+    "root",
+    "proc",
+    "enter-root",
+    "hostname",
+    "loopback",
+    "listeners",
+    "capabilities",
+    "no-new-privs",
+    "landlock",
+    "release",
+    "exec",
+  ];
+  it.each(steps)("killed at step %s, child or launcher, nothing is left", async (step) => {
+    const paused = startProbeHost([`pause ${step}`]);
+    const { child, result, abort } = await pausedLaunch(paused);
+    abort.abort();
+    // At the last step the program runs already: what is paused is the init's watch over it.
+    expect((await result).ok).toBe(step === "exec");
+    expect(await isGone(child)).toBe(true);
+    const again = await pausedLaunch(paused);
+    process.kill(paused.spawner.pid, "SIGKILL");
+    expect((await again.result).ok).toBe(step === "exec");
+    expect(await isGone(again.child)).toBe(true);
+    await paused.close();
   });
 
   it("a killed launcher takes every sandbox with it", async () => {

@@ -8,7 +8,7 @@ export function portFailure(kind: PortFailure["kind"], message: string): PortFai
 }
 
 /** What the kernel refused although the check above had granted it. */
-export function kernelDenial(message: string): PortFailure {
+function kernelDenial(message: string): PortFailure {
   return { ok: false, kind: "denied", message, denial: { layer: "kernel", message } };
 }
 

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
 
-export interface Body {
+interface Body {
   readonly bytes: Buffer;
   /** True where more came than was wanted; the rest was not read. */
   readonly truncated: boolean;

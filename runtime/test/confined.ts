@@ -90,7 +90,7 @@ export interface ProbeRun {
   readonly enforced: Readonly<Record<string, string>>;
 }
 
-/** A launcher for tests; `omitting` starts the build that can leave layers out. */
+/** A launcher for tests. */
 export interface ProbeHost {
   readonly addon: Addon;
   readonly spawner: Spawner;
@@ -99,13 +99,13 @@ export interface ProbeHost {
   readonly close: () => Promise<void>;
 }
 
-export function startProbeHost(omitting: readonly string[] = []): ProbeHost {
+/** `amendment` (lines such as `omit seccomp` or `pause root`) starts the test build, which alone understands them. */
+export function startProbeHost(amendment: readonly string[] = []): ProbeHost {
   const addon = loadAddon(`${NATIVE_BUILD}/aaos.node`);
   const spawner = startSpawner({
-    binary: `${NATIVE_BUILD}/${omitting.length > 0 ? "aaos-spawn-ablation" : "aaos-spawn"}`,
+    binary: `${NATIVE_BUILD}/${amendment.length > 0 ? "aaos-spawn-ablation" : "aaos-spawn"}`,
     addon,
-    amendPlanForTest: (plan) =>
-      omitting.length > 0 ? `${plan}omit ${omitting.join(" ")}\n` : plan,
+    amendPlanForTest: (plan) => plan + amendment.map((line) => `${line}\n`).join(""),
   });
   return {
     addon,

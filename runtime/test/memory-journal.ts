@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { ulid } from "../base/ulid.js";
 import type { AuditFilter, StepSummary } from "../protocol/control.js";
 import type { AuditEvent, EventBodyOf, NewEvent } from "../protocol/event.js";
-import { AgentId, RunId } from "../protocol/ids.js";
+import { AgentId, RunId, TokenId } from "../protocol/ids.js";
 import { addUsage, NO_USAGE } from "../protocol/model.js";
 import { isRunEnded } from "../protocol/run.js";
 import type { AgentDetail, RunDetail, StoreReader } from "../store/reader.js";
@@ -17,6 +17,7 @@ export interface MemoryJournal {
   readonly append: (...events: readonly NewEvent[]) => readonly AuditEvent[];
   readonly newRunId: () => RunId;
   readonly newAgentId: () => AgentId;
+  readonly newTokenId: () => TokenId;
 }
 
 const ENTROPY = { now: () => Date.now(), randomBytes };
@@ -45,6 +46,7 @@ export function memoryJournal(): MemoryJournal {
     },
     newRunId: () => RunId.parse(ulid(ENTROPY)),
     newAgentId: () => AgentId.parse(ulid(ENTROPY)),
+    newTokenId: () => TokenId.parse(ulid(ENTROPY)),
     reader: {
       runs: ({ all }) =>
         [...runs.values()].filter(({ state }) => all || !isRunEnded(state)).map(summaryOf),

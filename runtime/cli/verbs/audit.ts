@@ -11,7 +11,7 @@ import type { Command } from "../command.js";
 import { describeAnyEvent } from "../describe-event.js";
 import { plural, shortId } from "../format.js";
 import { jsonLine, plainLine } from "../plain-text.js";
-import { printJson, printLine } from "../print.js";
+import { printJson, printLine, printSteadily } from "../print.js";
 
 export interface AuditOptions {
   readonly run?: string;
@@ -30,12 +30,12 @@ export async function auditTail(command: Command, options: AuditOptions): Promis
   const client = connectTo(command.places.socketPath);
   const filter = filterOf(options);
   const before = { ...filter, limit: limitOf(options) ?? TAIL, reverse: true };
-  const { events } = await client.call("audit.query", before);
-  for (const event of events.toReversed()) printEvent(command, event);
   const leave = new AbortController();
   const onInterrupt = () => leave.abort();
   command.io.signals.on("SIGINT", onInterrupt);
   try {
+    const { events } = await client.call("audit.query", before);
+    for (const event of events.toReversed()) printEvent(command, event);
     const after_seq = events.at(0)?.seq ?? 0;
     const signal = AbortSignal.any([leave.signal, command.signal]);
     for await (const frame of client.stream("audit.tail", { ...filter, after_seq }, signal)) {
@@ -65,7 +65,7 @@ export async function auditExport(command: Command, options: AuditOptions): Prom
   const client = connectTo(command.places.socketPath);
   const events = allEvents(client, filterOf(options), command.signal);
   if (options.output === undefined) {
-    for await (const event of events) printLine(command, jsonLine(event));
+    for await (const event of events) await printSteadily(command, jsonLine(event));
     return 0;
   }
   const file = resolve(command.io.cwd, options.output);

@@ -19,7 +19,11 @@ export async function doctor(
   command: Command,
   { bundle }: { readonly bundle?: string },
 ): Promise<ExitCode> {
-  const checks = [...hostChecks(command.places), ...(await daemonChecks(command))];
+  const ofDaemon = await daemonChecks(command);
+  // What the daemon says of the same thing counts: it is the one that works with it.
+  const known = new Set(ofDaemon.map(({ name }) => name));
+  const ofHost = hostChecks(command.places).filter(({ name }) => !known.has(name));
+  const checks = [...ofHost, ...ofDaemon];
   const ok = checks.every(({ verdict }) => verdict !== "fail");
   if (bundle !== undefined) saveBundle(command, resolve(command.io.cwd, bundle), checks);
   if (command.json) printJson(command, { ok, checks });

@@ -74,7 +74,7 @@ export function rolesValidate(command: Command, path: string): ExitCode {
 export function rolesExplain(
   command: Command,
   name: string,
-  { param }: { readonly param: readonly string[] },
+  { param = [] }: { readonly param?: readonly string[] },
 ): ExitCode {
   const { role, file } = roleOf(command, name);
   const { places, style } = command;

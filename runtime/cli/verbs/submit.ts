@@ -13,7 +13,7 @@ import { splitLists } from "../split-lists.js";
 export interface SubmitOptions {
   readonly file?: string;
   readonly role?: string;
-  readonly param: readonly string[];
+  readonly param?: readonly string[];
   readonly orchestration?: string;
   readonly detach?: boolean;
   readonly verbose?: boolean;
@@ -48,7 +48,7 @@ function requestOf(
   options: SubmitOptions,
 ): MethodInput<"run.submit"> & { readonly params: RawParams } {
   const { role, maxTokens, maxUsd, timeout } = options;
-  const params = parseParams(options.param);
+  const params = parseParams(options.param ?? []);
   if (role === undefined && Object.keys(params).length > 0) {
     throw new AgentdError("usage", "submit", "--param needs --role");
   }

@@ -1,0 +1,3 @@
+import { PLAIN, type Profile } from "./profile.js";
+
+export const jq: Profile = { ...PLAIN, proc: "none" };
