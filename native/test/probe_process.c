@@ -16,8 +16,10 @@
 #include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -27,12 +29,22 @@ static char MARK[] = "aaos-victim";
 
 /* The host's side of it: owns what the others try to reach, says where, and waits for the end of its input. */
 static int p_victim(void) {
+  struct sockaddr_un a = {.sun_family = AF_UNIX};
+  const int secret = chdir(B) == 0 ? open("s.txt", O_RDONLY) : -1;
+  const int named = socket(AF_UNIX, SOCK_DGRAM, 0), abstract = socket(AF_UNIX, SOCK_DGRAM, 0);
+  if (secret < 0) return errno;
+  strncpy(a.sun_path, C, sizeof a.sun_path - 2);
+  if (bind(named, (struct sockaddr *)&a, sizeof a) < 0) return errno;
+  memmove(a.sun_path + 1, a.sun_path, strlen(C) + 1);
+  a.sun_path[0] = 0;
+  const socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(C));
+  if (bind(abstract, (struct sockaddr *)&a, size) < 0) return errno;
   const key_t key = (key_t)strtol(A, NULL, 0);
   const int shm = shmget(key, 4096, IPC_CREAT | 0600), sem = semget(key, 1, IPC_CREAT | 0600);
   const int msg = msgget(key, IPC_CREAT | 0600);
   prctl(0x59616d61, -1, 0, 0, 0); /* any process of the same uid may trace it, whatever Yama says */
   prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-  printf("%d %p\n", getpid(), (void *)MARK);
+  printf("%d %p %d\n", getpid(), (void *)MARK, secret);
   fflush(stdout);
   char c;
   while (read(0, &c, 1) > 0) {
@@ -173,13 +185,10 @@ static int p_lock_memory(void) {
   if (m == MAP_FAILED) return errno;
   return code(mlock(m, 256 << 20));
 }
-/* A gigabyte in one piece, touched. */
-static int p_take_memory(void) {
-  const size_t size = strtoul(A, NULL, 0) << 20;
-  char *m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (m == MAP_FAILED) return errno;
-  for (size_t at = 0; at < size; at += 4096) m[at] = 1;
-  return 0;
+/* A megabytes in one piece; not touched, so that the machine does not feel it where nothing forbids it. */
+static int p_map_memory(void) {
+  void *m = mmap(NULL, strtoul(A, NULL, 0) << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return m == MAP_FAILED ? errno : 0;
 }
 /* A processes at once, each waiting to be killed. */
 static int p_forks(void) {
@@ -250,7 +259,7 @@ static int p_outlive(void) {
 static int p_flood(void) {
   static char block[1 << 16];
   memset(block, 'x', sizeof block);
-  for (int i = 0; i < 1 << 16; ++i) {
+  for (int i = 0; i < 1 << 24; ++i) {
     if (write(1, block, sizeof block) < 0) return errno;
   }
   return 0;
@@ -267,5 +276,5 @@ const struct probe PROCESS_PROBES[] = {
     P(seize_parent), P(seize_child), P(vm_read), P(vm_write), P(pidfd_signal), P(pidfd_getfd), P(getfd_self), P(kill_0),
     P(kill_parent), P(tgkill), P(sigqueue), P(setown), P(priority_of), P(affinity_of), P(prlimit_of), P(ioprio_of),
     P(sid_of), P(nice_up), P(realtime), P(ioprio_realtime), P(raise_nofile), P(raise_nproc), P(raise_fsize),
-    P(core_limit), P(lock_memory), P(take_memory), P(forks), P(open_all), P(any_fd), P(write_fd), P(any_process),
+    P(core_limit), P(lock_memory), P(map_memory), P(forks), P(open_all), P(any_fd), P(write_fd), P(any_process),
     P(write_one), P(outlive), P(flood), P(spin), P(stop_self), {NULL, NULL}};

@@ -17,7 +17,6 @@ export const LAYERS = [
   "rlimits",
   "noexec",
   "protect",
-  "proc",
   "exec-limit",
 ] as const;
 export type Layer = (typeof LAYERS)[number];

@@ -6,7 +6,7 @@ export const LIMITS: AttemptGroup = {
   attempts: [
     { id: "P15", title: "a thousand processes at once", tokens: "nothing", attempt: ["forks", "1000"], expect: "EAGAIN", layers: [] },
     { id: "P15a", title: "as many descriptors as there are", tokens: "nothing", attempt: ["open_all", "20000"], expect: "EMFILE", bare: null, layers: [] },
-    { id: "P16", title: "four gigabytes of memory", tokens: "nothing", attempt: ["take_memory", "4096"], expect: "ENOMEM", bare: null, layers: [] },
+    { id: "P16", title: "more memory than it may have", tokens: "nothing", attempt: ["map_memory", "1400"], expect: "ENOMEM", layers: [] },
     { id: "P16a", title: "lock a quarter of a gigabyte in memory", tokens: "nothing", attempt: ["lock_memory"], expect: "ENOMEM", bare: null, layers: [] },
     { id: "P17", title: "spin for ever", tokens: "nothing", attempt: ["spin"], expect: "timeout", bare: null, layers: [] },
     { id: "P18", title: "leave the session and the parent and live on", tokens: "work", attempt: ["outlive", "{out}/marker"], expect: "ENOENT", layers: [], marker: { path: "{out}/marker", after_ms: 900 } },

@@ -15,7 +15,7 @@ export const READ_OUTSIDE: AttemptGroup = {
     { id: "F07b", title: "openat2 without any RESOLVE flag through /proc/self/root", tokens: "work", attempt: ["openat2_magic", "/proc/self/root{secret}/s.txt"], expect: "ENOENT", layers: [] },
     { id: "F08", title: "read through the root of a process of the host", tokens: "work", attempt: ["read", "/proc/{host}/root{secret}/s.txt"], expect: "ENOENT", layers: [] },
     { id: "F09", title: "read through the working directory of a process of the host", tokens: "work", attempt: ["read", "/proc/{host}/cwd/s.txt"], expect: "ENOENT", layers: [] },
-    { id: "F09a", title: "read through a descriptor of a process of the host", tokens: "work", attempt: ["read", "/proc/{host}/fd/3"], expect: "ENOENT", layers: [] },
+    { id: "F09a", title: "read through a descriptor of a process of the host", tokens: "work", attempt: ["read", "/proc/{host}/fd/{host_fd}"], expect: "ENOENT", layers: [] },
     { id: "F14", title: "open a path without access, then open it again through /proc/self/fd", tokens: "work", attempt: ["path_reopen", "{secret}/s.txt"], expect: "ENOENT", layers: [] },
     { id: "F14a", title: "openat with an empty name on a path descriptor", tokens: "work", attempt: ["path_empty", "{secret}/s.txt"], expect: "ENOENT", bare: "ENOENT", layers: [] },
     { id: "F17", title: "ask whether a file outside exists: stat", tokens: "work", attempt: ["stat", "{secret}/s.txt"], expect: "ENOENT", layers: [] },
