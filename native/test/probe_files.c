@@ -136,6 +136,11 @@ static int p_openat2_setuid(void) {
   } how = {O_WRONLY | O_CREAT | O_EXCL, 04755, 0};
   return has_bit(A, (int)syscall(SYS_openat2, AT_FDCWD, A, &how, sizeof how));
 }
+static int p_mknod_setuid(void) {
+  if (mknod(A, S_IFREG | 04755, 0) < 0) return errno;
+  return has_bit(A, open(A, O_RDONLY));
+}
+static int p_tmpfile_setuid(void) { return opened(open(A, O_TMPFILE | O_RDWR, 04755)); }
 static int p_chown(void) { return code(chown(A, 0, 0)); }
 static int p_chown_own(void) { return code(chown(A, getuid(), getgid())); }
 static int p_setxattr_trusted(void) { return code(setxattr(A, "trusted.x", "x", 1, 0)); }
@@ -247,6 +252,13 @@ static int p_put(void) {
   if (fd < 0) return errno;
   return code(write(fd, B, strlen(B)));
 }
+/* Whether A says B anywhere in its first 64 KiB; ENOMSG where it does not. */
+static int p_contains(void) {
+  static char room[65536];
+  const int fd = open(A, O_RDONLY);
+  if (fd < 0 || read(fd, room, sizeof room - 1) < 0) return errno;
+  return strstr(room, B) != NULL ? 0 : ENOMSG;
+}
 /* How many names a directory has; allowed where there is any but our own grants (C is how many those are). */
 static int p_names(void) {
   DIR *dir = opendir(A);
@@ -261,7 +273,7 @@ const struct probe FILE_PROBES[] = {
     P(path_reopen), P(path_reopen_write), P(reopen_write), P(reopen_read), P(path_empty), P(access), P(statx), P(readlink),
     P(chdir), P(climb), P(openat2_magic), P(symlink_read), P(link_write), P(link_fd), P(tmpfile), P(tmpfile_link),
     P(exchange), P(whiteout), P(mknod_whiteout), P(mknod_block), P(rmdir), P(plant), P(replace), P(chmod_setuid),
-    P(fchmod_setuid), P(fchmodat2_setuid), P(create_setuid), P(openat2_setuid), P(chown), P(chown_own),
+    P(fchmod_setuid), P(fchmodat2_setuid), P(create_setuid), P(openat2_setuid), P(mknod_setuid), P(tmpfile_setuid), P(chown), P(chown_own),
     P(setxattr_trusted), P(setxattr_capability), P(ftruncate), P(fallocate), P(many_files), P(map_write),
     P(map_shared_upgrade), P(dirty_pipe), P(copy_range), P(inotify), P(dnotify), P(lease), P(name_to_handle),
-    P(handle_open), P(setflags), P(file_setattr), P(quotactl_fd), P(put), P(names), {NULL, NULL}};
+    P(handle_open), P(setflags), P(file_setattr), P(quotactl_fd), P(put), P(contains), P(names), {NULL, NULL}};

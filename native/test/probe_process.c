@@ -39,6 +39,9 @@ static int p_victim(void) {
   a.sun_path[0] = 0;
   const socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(C));
   if (bind(abstract, (struct sockaddr *)&a, size) < 0) return errno;
+  const int stream = socket(AF_UNIX, SOCK_STREAM, 0);
+  strcat(a.sun_path + 1, "-stream");
+  if (bind(stream, (struct sockaddr *)&a, size + 7) < 0 || listen(stream, 8) < 0) return errno;
   const key_t key = (key_t)strtol(A, NULL, 0);
   const int shm = shmget(key, 4096, IPC_CREAT | 0600), sem = semget(key, 1, IPC_CREAT | 0600);
   const int msg = msgget(key, IPC_CREAT | 0600);

@@ -41,9 +41,10 @@ export interface Attempt {
   readonly expect: string;
   /**
    * The answer without any confinement, as an ordinary uid: `ok` if it is not given, so that an attempt that cannot work is
-   * noticed. Another answer says that every ordinary uid is refused. Null: not tried, because it would hit the machine.
+   * noticed. Another answer says that every ordinary uid is refused; several, that it depends on how the kernel was built or set.
+   * Null: not tried, because it would hit the machine or leave it.
    */
-  readonly bare?: string | null;
+  readonly bare?: string | readonly string[] | null;
   /** Which layers refuse it, each one alone. Empty: only what is always on (user namespace, descriptors, environment, init). */
   readonly layers: readonly Layer[];
   /** Made in the fresh world before the attempt. */

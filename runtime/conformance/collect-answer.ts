@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync, closeSync, existsSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Attempt } from "./attempt.js";
 import type { World } from "./world.js";
@@ -18,11 +18,7 @@ export function answerOf(output: string, code: number | null, signal: string | n
 }
 
 /** The answer, or, for an attempt with a marker, whether the marker is there after its time. */
-export async function afterwards(
-  attempt: Attempt,
-  world: World,
-  answer: string,
-): Promise<string> {
+export async function afterwards(attempt: Attempt, world: World, answer: string): Promise<string> {
   if (attempt.marker === undefined || answer !== "ok") return answer;
   await sleep(attempt.marker.after_ms);
   return existsSync(world.fill(attempt.marker.path)) ? "ok" : "ENOENT";

@@ -8,7 +8,12 @@ import { delegatedCgroup } from "../sandbox/delegated-cgroup.js";
 import type { Attempt, TokenSet } from "./attempt.js";
 import type { World } from "./world.js";
 
-const WORK = ["file_read: {in}/*", "file_read: {out}/*", "file_write: {out}/*", "file_write: {box}/*"];
+const WORK = [
+  "file_read: {in}/*",
+  "file_read: {out}/*",
+  "file_write: {out}/*",
+  "file_write: {box}/*",
+];
 
 /** What the agent that tries was granted, as its manifest would say it. */
 export const TOKENS: Readonly<Record<TokenSet, readonly string[]>> = {
@@ -33,8 +38,12 @@ export function planCompiler(options: {
     exec: { allow: ["probe"] },
   });
   const ceiling = makeCeiling(policy, { workspace: null, never: [] });
+  const known = new Map<string, ConfinementPlan>();
   let calls = 0;
   return async (attempt, argv) => {
+    // The world is the same every time, and so is the plan.
+    const same = known.get(attempt.id);
+    if (same !== undefined) return same;
     calls += 1;
     const capabilities = TOKENS[attempt.tokens].map((text) => capability(world.fill(text)));
     const compiled = await compile(
@@ -51,7 +60,10 @@ export function planCompiler(options: {
       },
       { capabilities, ceiling },
     );
-    if (compiled.ok) return compiled.plan;
+    if (compiled.ok) {
+      known.set(attempt.id, compiled.plan);
+      return compiled.plan;
+    }
     throw new Error("problem" in compiled ? compiled.problem : compiled.denial.message);
   };
 }

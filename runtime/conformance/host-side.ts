@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -22,18 +23,18 @@ export async function openHostSide(options: {
   const { probe, dir, secret } = options;
   const sock = join(dir, "host.sock");
   const dgram = join(dir, "host.dgram");
-  const abstract = `aaos-conformance-${process.pid}`;
   const victim = spawn(probe, ["victim", IPC_KEY, secret, dgram], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { AAOS_CONFORMANCE_SECRET: "secret" },
   });
   const [line] = (await once(createInterface(victim.stdout), "line")) as [string];
   const [host = "", mark = "", hostFd = ""] = line.split(" ");
+  const tmpFile = `/tmp/aaos-conformance-${process.pid}`;
+  await writeFile(tmpFile, "temporary");
   const servers = [
     await listening({ host: "127.0.0.1", port: 0 }),
     await listening({ host: "::1", port: 0 }),
     await listening({ path: sock }),
-    await listening({ path: `\0${abstract}` }),
   ];
   const udp = createSocket("udp4");
   udp.on("message", (message, from) => udp.send(message, from.port, from.address));
@@ -46,14 +47,15 @@ export async function openHostSide(options: {
       host_fd: hostFd,
       sock,
       dgram,
-      abstract,
       key: IPC_KEY,
+      tmp_file: tmpFile,
       tcp: portOf(servers[0]),
       tcp6: portOf(servers[1]),
       udp: String(udp.address().port),
       disk: aDisk(),
     },
     close: async () => {
+      await rm(tmpFile, { force: true });
       udp.close();
       for (const server of servers) server?.close();
       const ended = once(victim, "exit");

@@ -45,7 +45,9 @@ export function judge(measured: Measured): Verdict {
       allowed += 1;
       if (attempt.accepted !== undefined) accepted += 1;
     }
-    problems.push(...problemsOf(attempt, row, measured).map((text) => `${row.id} ${attempt.title}: ${text}`));
+    problems.push(
+      ...problemsOf(attempt, row, measured).map((text) => `${row.id} ${attempt.title}: ${text}`),
+    );
   }
   if (hasAblation(measured)) problems.push(...deadLayers(measured));
   const counted = measured.rows.filter(({ id }) => {
@@ -60,8 +62,9 @@ function problemsOf(attempt: Attempt, row: Row, measured: Measured): readonly st
   const problems = [...missing(attempt, measured)];
   if (row.confined !== attempt.expect)
     problems.push(`answers ${row.confined} under confinement, not ${attempt.expect}`);
-  if (attempt.bare !== null && row.bare !== null && row.bare !== (attempt.bare ?? "ok"))
-    problems.push(`answers ${row.bare} without confinement, not ${attempt.bare ?? "ok"}`);
+  const bare = [attempt.bare ?? "ok"].flat();
+  if (attempt.bare !== null && row.bare !== null && !bare.includes(row.bare))
+    problems.push(`answers ${row.bare} without confinement, not ${bare.join(" or ")}`);
   if (hasAblation(measured) && isCounted(attempt)) {
     const found = catchingLayers(row).join(" ");
     const stated = attempt.layers.join(" ");
@@ -91,6 +94,10 @@ function hasAblation(measured: Measured): boolean {
 
 /** A layer that catches nothing at all would be there for show. */
 function deadLayers(measured: Measured): readonly string[] {
-  const alive = new Set(measured.rows.flatMap((row) => [...catchingLayers(row), ...soleLayers(row)]));
-  return LAYERS.filter((layer) => !alive.has(layer)).map((layer) => `the layer ${layer} catches nothing`);
+  const alive = new Set(
+    measured.rows.flatMap((row) => [...catchingLayers(row), ...soleLayers(row)]),
+  );
+  return LAYERS.filter((layer) => !alive.has(layer)).map(
+    (layer) => `the layer ${layer} catches nothing`,
+  );
 }

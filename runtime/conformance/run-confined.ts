@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ConfinementPlan } from "../protocol/confinement.js";
 import { loadAddon } from "../sandbox/addon.js";
 import { startSpawner } from "../sandbox/spawner.js";
-import { LAYERS, type Attempt, type Layer } from "./attempt.js";
+import { type Attempt, LAYERS, type Layer } from "./attempt.js";
 import { afterwards, answerOf, limitMs } from "./collect-answer.js";
 import { OMITTED_BY_LAUNCHER, withoutLayers } from "./without-layers.js";
 import type { World } from "./world.js";
@@ -37,7 +37,8 @@ export function openConfinedRunner(nativeDir: string, leftOut: readonly Layer[])
       const late = AbortSignal.timeout(limitMs(attempt));
       const amended = withoutLayers(plan, leftOut);
       const launched = await spawner.spawn(amended, fds, late);
-      if (!launched.ok) return `launch ${launched.step}: ${launched.errno} ${launched.detail}`.trim();
+      if (!launched.ok)
+        return `launch ${launched.step}: ${launched.errno} ${launched.detail}`.trim();
       enforced = launched.child.enforced;
       const exit = await launched.child.exited;
       for (const fd of launched.child.listeners) addon.closeFd(fd);

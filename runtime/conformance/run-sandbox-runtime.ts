@@ -28,14 +28,19 @@ export async function openSandboxRuntime(folder: string, world: World): Promise<
   const { SandboxManager: manager } = (await import(pathToFileURL(main).href)) as {
     SandboxManager: SandboxManager;
   };
-  const { version } = Manifest.parse(require(`${folder}/node_modules/@anthropic-ai/sandbox-runtime/package.json`));
+  const { version } = Manifest.parse(
+    require(`${folder}/node_modules/@anthropic-ai/sandbox-runtime/package.json`),
+  );
   const config = (attempt: Pick<Attempt, "tokens">) => ({
     network: {
       allowedDomains: attempt.tokens === "network" ? ["api.example.com"] : [],
       deniedDomains: [],
     },
     filesystem: {
-      denyRead: [world.fill("{secret}"), ...(attempt.tokens === "nothing" ? [world.fill("{w}")] : [])],
+      denyRead: [
+        world.fill("{secret}"),
+        ...(attempt.tokens === "nothing" ? [world.fill("{w}")] : []),
+      ],
       allowWrite: attempt.tokens === "nothing" ? [] : [world.fill("{out}"), world.fill("{box}")],
       denyWrite: [],
     },

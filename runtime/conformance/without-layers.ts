@@ -19,7 +19,9 @@ const NAMESPACE_LAYERS: ReadonlySet<string> = new Set<Layer>(["pid", "ipc", "uts
 /** The same plan as far as these layers can be left out of it. */
 export function withoutLayers(plan: ConfinementPlan, layers: readonly Layer[]): ConfinementPlan {
   const left = new Set<string>(layers);
-  const namespaces = plan.namespaces.filter((name) => !NAMESPACE_LAYERS.has(name) || !left.has(name));
+  const namespaces = plan.namespaces.filter(
+    (name) => !NAMESPACE_LAYERS.has(name) || !left.has(name),
+  );
   // The host's files take the place of the private root's: a rule for one that is not there would fail the launch.
   const rules = plan.landlock.fs_rules.filter(({ path }) => !left.has("root") || existsSync(path));
   return {
@@ -30,7 +32,9 @@ export function withoutLayers(plan: ConfinementPlan, layers: readonly Layer[]): 
     exec_limit: left.has("exec-limit") ? null : plan.exec_limit,
     landlock: {
       ...plan.landlock,
-      fs_rules: left.has("pid") ? rules.filter(({ path }) => !/^\/proc(\/|$)/.test(path) || left.has("root")) : rules,
+      fs_rules: left.has("pid")
+        ? rules.filter(({ path }) => !/^\/proc(\/|$)/.test(path) || left.has("root"))
+        : rules,
     },
   };
 }
