@@ -5,6 +5,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Attempt } from "./attempt.js";
 import type { World } from "./world.js";
 
+/** Where programs of the host are looked up, whatever the environment says. */
+export const HOST_PATH = "/usr/local/bin:/usr/bin:/bin";
+
 /** How long an attempt may take; one whose answer is `timeout` is not waited for so long. */
 export function limitMs(attempt: Attempt): number {
   return attempt.expect === "timeout" ? 600 : 10_000;
@@ -37,7 +40,7 @@ export async function runOnHost(
   const secret = openSync(world.fill("{secret}/s.txt"), "a+");
   const child: ChildProcess = spawn(program, args, {
     cwd: "/",
-    env: { ...process.env, ...attempt.env, AAOS_CONFORMANCE_SECRET: "secret" },
+    env: { PATH: HOST_PATH, HOME: "/nonexistent", ...attempt.env, AAOS_CONFORMANCE_SECRET: "secret" },
     stdio: ["ignore", "pipe", "pipe", secret],
   });
   closeSync(secret);

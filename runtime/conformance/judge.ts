@@ -1,5 +1,6 @@
 import { ALL_ATTEMPTS } from "./all-attempts.js";
-import { type Attempt, LAYERS, type Layer } from "./attempt.js";
+import { assertNever } from "../base/assert-never.js";
+import { type Attempt, LAYERS, type Layer, type Need } from "./attempt.js";
 import type { Measured, Row } from "./result.js";
 
 export interface Verdict {
@@ -74,18 +75,23 @@ function problemsOf(attempt: Attempt, row: Row, measured: Measured): readonly st
 }
 
 function missing({ needs = [] }: Attempt, measured: Measured): readonly string[] {
-  return needs.flatMap((need) => {
-    switch (need) {
-      case "x86_64":
-        return measured.arch === "x64" ? [] : ["MISSING: this is not x86_64"];
-      case "landlock-net":
-        return measured.landlock_abi >= 4 ? [] : ["MISSING: Landlock has no network rights"];
-      case "landlock-scopes":
-        return measured.landlock_abi >= 6 ? [] : ["MISSING: Landlock has no scopes"];
-      case "cgroup":
-        return measured.enforced["cgroup"] === "-" ? ["MISSING: no cgroup is delegated"] : [];
-    }
-  });
+  return needs.map((need) => lack(need, measured)).filter((text) => text !== "");
+}
+
+/** What this machine has not got, or nothing. */
+function lack(need: Need, { arch, landlock_abi, enforced }: Measured): string {
+  switch (need) {
+    case "x86_64":
+      return arch === "x64" ? "" : "MISSING: this is not x86_64";
+    case "landlock-net":
+      return landlock_abi >= 4 ? "" : "MISSING: Landlock has no network rights";
+    case "landlock-scopes":
+      return landlock_abi >= 6 ? "" : "MISSING: Landlock has no scopes";
+    case "cgroup":
+      return enforced["cgroup"] === "-" ? "MISSING: no cgroup is delegated" : "";
+    default:
+      return assertNever(need);
+  }
 }
 
 function hasAblation(measured: Measured): boolean {

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { HOST_PATH } from "./collect-answer.js";
 import { judge } from "./judge.js";
 import { measure } from "./measure.js";
 import { renderReport } from "./report.js";
@@ -35,7 +36,7 @@ async function measureHere(): Promise<void> {
   const measured = await measure({
     nativeDir: join(TREE, "native/build"),
     columns: values.confined ? "confined" : "all",
-    sandboxRuntime: values["sandbox-runtime"] ?? null,
+    sandboxRuntime: values["sandbox-runtime"] === undefined ? null : join(TREE, values["sandbox-runtime"]),
     only: values.only === "" ? [] : values.only.split(","),
   });
   process.stdout.write(JSON.stringify(measured));
@@ -46,7 +47,7 @@ async function measureAsOrdinaryUid(): Promise<Measured> {
   const child = spawn(process.execPath, [...process.argv.slice(1), "--as-measurer"], {
     stdio: ["ignore", "pipe", "inherit"],
     cwd: "/",
-    env: { ...process.env, HOME: "/nonexistent" },
+    env: { PATH: HOST_PATH, HOME: "/nonexistent" },
     ...(isRoot ? { uid: ORDINARY_UID, gid: ORDINARY_UID } : {}),
   });
   const chunks: Buffer[] = [];
