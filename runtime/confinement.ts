@@ -14,8 +14,8 @@ import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
-import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import { layersOf } from "./sandbox/agent-ports.js";
+import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
 import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
 import { peerUid } from "./sandbox/peer-of-socket.js";
@@ -147,9 +147,11 @@ function sandboxOf(
 /** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */
 function modulesOf(programDir: string): readonly string[] {
   const above = dirname(programDir);
-  return [join(programDir, "node_modules"), join(above, "node_modules"), join(above, "package.json")].filter(
-    (path) => existsSync(path),
-  );
+  return [
+    join(programDir, "node_modules"),
+    join(above, "node_modules"),
+    join(above, "package.json"),
+  ].filter((path) => existsSync(path));
 }
 
 function resolved(path: string): string {
@@ -161,7 +163,9 @@ async function addressesOf(name: string): Promise<readonly string[]> {
 }
 
 function ownAddresses(): readonly string[] {
-  return Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
+  return Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => address),
+  );
 }
 
 function upstreamOf(proxy: string): UpstreamProxy {
@@ -180,7 +184,12 @@ function upstreamOf(proxy: string): UpstreamProxy {
 
 function unavailable(problem: string, hint?: string): AgentdError {
   const message = `agents cannot be confined here: ${problem}`;
-  return new AgentdError("unavailable", "confine agent", message, hint === undefined ? {} : { hint });
+  return new AgentdError(
+    "unavailable",
+    "confine agent",
+    message,
+    hint === undefined ? {} : { hint },
+  );
 }
 
 function stateOf(proven: LayerProbe | AgentdError, sandbox: Sandbox | undefined): State {
@@ -203,7 +212,9 @@ function checksOf(proven: LayerProbe | AgentdError): readonly DoctorCheck[] {
   }
   if (!proven.ok) {
     const detail = `${failureText(proven)}: no agent will run`;
-    return [{ name: `confinement: ${proven.layer}`, verdict: "fail", detail, remedy: proven.remedy }];
+    return [
+      { name: `confinement: ${proven.layer}`, verdict: "fail", detail, remedy: proven.remedy },
+    ];
   }
   return Object.entries(proven.enforced).flatMap(([name, what]): DoctorCheck[] => {
     if (name === "exec-limit") return [];

@@ -149,10 +149,7 @@ function handlersOf({ config, journal, reader, models, engine, confinement, path
       agents_active: reader.agents({ all: false }).length,
       confinement: [...confinement.layers()],
     }),
-    doctor: async () => [
-      ...diagnose({ ...config, models, path }),
-      ...(await confinement.prove()),
-    ],
+    doctor: async () => [...diagnose({ ...config, models, path }), ...(await confinement.prove())],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   });
 }

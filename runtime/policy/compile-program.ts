@@ -33,7 +33,7 @@ export function compileProgram(
   if (denial !== undefined) return { ok: false, denial };
   const main = facts.programs.get(request.program);
   if (main === undefined) {
-    return { ok: false, problem: `the program ${request.program} is not installed` };
+    return { ok: false, problem: `the program ${request.program} is not installed`, absent: true };
   }
   const profile = profileOf(request.program);
   const wanted = pathGrants(capabilities, request);
@@ -103,7 +103,7 @@ function cwdProblem(
   if (pieces.some(({ path, rights }) => rights.length > 0 && isWithin(cwd, path))) {
     const { kind, resolved } = factOf(facts.paths, cwd);
     if (kind === "dir" && resolved === cwd) return undefined;
-    return { ok: false, problem: `the working directory ${cwd} is no directory` };
+    return { ok: false, problem: `the working directory ${cwd} is no directory`, absent: true };
   }
   const message = `the working directory ${cwd} is in no grant of this call (${purpose.kind})`;
   const capability = `file_read: ${cwd}/*`;

@@ -78,11 +78,12 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
   return { ok: false, failure: stopFailure(outcome) };
 }
 
-/** Starts the worker that the first file call will need beside the model's first answer; no file token, no worker. */
+/** Starts the workers that the first calls will need beside the model's first answer; without a token, none. */
 function prewarm({ run, agent }: StepWork): void {
-  const held = run.shared.ledger.heldBy(agent.id);
-  const needed = held.some(({ token }) => /^file_/.test(token.capability.kind));
-  if (needed) void agent.ports.prewarm();
+  const held = run.shared.ledger.heldBy(agent.id).map(({ token }) => token.capability.kind);
+  const files = held.includes("file_read") || held.includes("file_write");
+  const web = held.includes("network") || held.includes("web_search");
+  void agent.ports.prewarm({ files, web });
 }
 
 /** The tools whose use some token of the agent allows; a model is not shown what it would be denied. */

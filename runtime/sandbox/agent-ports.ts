@@ -8,8 +8,8 @@ import { createFileWorker } from "./file-worker.js";
 export interface AgentPorts {
   /** The ports for one tool call, and afterwards what confined the processes that it used; empty where it used none. */
   readonly forCall: () => { readonly ports: Ports; readonly confinement: () => readonly string[] };
-  /** Starts what the first call will need, beside the model's first answer. Never rejects. */
-  readonly prewarm: () => Promise<void>;
+  /** Starts what the first calls will need, beside the model's first answer. Never rejects. */
+  readonly prewarm: (needed: { readonly files: boolean; readonly web: boolean }) => Promise<void>;
   /**
    * The agent's tokens changed. What was `revoked` is gone at once: workers and programs that held it are killed, connections
    * to its hosts are cut. With nothing revoked the agent holds more, and what is under way goes on.
@@ -27,6 +27,10 @@ export interface AgentPortsOptions {
   readonly web: WebWorkerProgram;
   readonly idleMs: number;
   readonly home: () => Promise<string>;
+}
+
+interface Source {
+  readonly enforced: () => Enforced | null;
 }
 
 const FILE_TOKENS: ReadonlySet<RevokedToken["kind"]> = new Set(["file_read", "file_write"]);
@@ -47,14 +51,11 @@ export function openAgentPorts(options: AgentPortsOptions): AgentPorts {
   const web = confinedWeb({ machine, agent, idleMs, program: options.web });
   return {
     forCall: () => {
-      const used = new Set<() => Enforced | null>();
+      const used = new Set<Source>();
       const { read, list, write } = files.port;
-      const by = <A extends unknown[], R>(
-        source: { readonly enforced: () => Enforced | null },
-        method: (...args: A) => R,
-      ) => {
+      const by = <A extends unknown[], R>(source: Source, method: (...args: A) => R) => {
         return (...args: A): R => {
-          used.add(source.enforced);
+          used.add(source);
           return method(...args);
         };
       };
@@ -63,10 +64,16 @@ export function openAgentPorts(options: AgentPortsOptions): AgentPorts {
         programs: { run: by(programs, programs.port.run) },
         web: { fetch: by(web, web.port.fetch) },
       };
-      return { ports, confinement: () => layersOf([...used].map((enforced) => enforced() ?? {})) };
+      return {
+        ports,
+        confinement: () => layersOf([...used].map((source) => source.enforced() ?? {})),
+      };
     },
-    prewarm: async () => {
-      await files.warm(new AbortController().signal).catch(() => false);
+    prewarm: async (needed) => {
+      await Promise.all([
+        needed.files ? files.warm(new AbortController().signal).catch(() => false) : false,
+        needed.web ? web.warm() : undefined,
+      ]);
     },
     tokensChanged: (revoked) => {
       if (revoked.length === 0) files.renew();

@@ -42,7 +42,9 @@ export type Enforced = Readonly<Record<string, string>>;
 
 /** Why there is no plan: a grant is missing, or what is granted cannot be enforced here. */
 export function notCompiled(compiled: Exclude<Compiled, { ok: true }>): PortFailure {
-  if ("problem" in compiled) return portFailure("unavailable", compiled.problem);
+  if ("problem" in compiled) {
+    return portFailure(compiled.absent === true ? "not_found" : "unavailable", compiled.problem);
+  }
   const { denial } = compiled;
   return { ok: false, kind: "denied", message: denial.message, denial };
 }

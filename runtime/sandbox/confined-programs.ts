@@ -189,11 +189,7 @@ async function carryOut(
   if (early !== null) return stopped(early);
   const started = performance.now();
   const stdio = openStdio(machine.addon);
-  const launched = await machine.spawner.spawn(
-    compiled.plan,
-    stdio.fds,
-    stopping.control.signal,
-  );
+  const launched = await machine.spawner.spawn(compiled.plan, stdio.fds, stopping.control.signal);
   if (!launched.ok) {
     stdio.discard();
     const reason = stopping.reason;

@@ -1,5 +1,5 @@
-import type { PortFailure, WebPort, WebRequest } from "../protocol/ports.js";
 import { authorityText } from "../protocol/host-name.js";
+import type { PortFailure, WebPort, WebRequest } from "../protocol/ports.js";
 import { webAddress } from "../protocol/web-address.js";
 import { checkHostProof } from "./check-proof.js";
 import { type ChildStdio, openStdio } from "./child-stdio.js";
@@ -27,6 +27,8 @@ export interface WebWorkerProgram {
 
 export interface ConfinedWeb {
   readonly port: WebPort;
+  /** Starts the worker ahead of the first request, which says why where it cannot be started. Never rejects. */
+  readonly warm: () => Promise<void>;
   /** Tokens were taken away: connections to hosts that are no longer granted are reset. */
   readonly cut: () => void;
   readonly enforced: () => Enforced | null;
@@ -75,6 +77,11 @@ class Web implements ConfinedWeb {
     };
   }
 
+  async warm(): Promise<void> {
+    await this.#start().catch(() => undefined);
+    this.#rest();
+  }
+
   enforced(): Enforced | null {
     return this.#enforced;
   }
@@ -86,7 +93,7 @@ class Web implements ConfinedWeb {
   async close(): Promise<void> {
     this.#lifetime.abort();
     const launched = await this.#starting;
-    const running = this.#running ?? (launched?.ok ? launched.running : null);
+    const running = this.#running ?? (launched?.ok === true ? launched.running : null);
     this.#stop();
     await running?.child.exited;
     await running?.egress?.close();
@@ -135,11 +142,7 @@ class Web implements ConfinedWeb {
     if (!compiled.ok) return notCompiled(compiled);
     if (closed()) return ended;
     const stdio = openStdio(machine.addon);
-    const launched = await machine.spawner.spawn(
-      compiled.plan,
-      stdio.fds,
-      this.#lifetime.signal,
-    );
+    const launched = await machine.spawner.spawn(compiled.plan, stdio.fds, this.#lifetime.signal);
     if (!launched.ok) {
       stdio.discard();
       return closed() ? ended : notLaunched("the web worker", launched);
@@ -194,6 +197,10 @@ function clientOf(child: Child, stdio: ChildStdio, hosts: DeniedHosts): WebPort 
   });
   return webWorkerClient(
     { stdin, stdout, exited: child.exited },
-    { denialOf: (host, port) => hosts.of(host, port), onBroken: () => child.kill() },
+    {
+      denialOf: (host, port) => hosts.of(host, port),
+      failureOf: (host, port) => hosts.failure(host, port),
+      onBroken: () => child.kill(),
+    },
   );
 }

@@ -118,7 +118,11 @@ beforeEach(async () => {
   await writeFile(`${dir}/exact/that`, "that");
   await writeFile(`${dir}/secret`, "secret");
   const { addon, spawner } = host;
-  worker = createFileWorker({ machine: { addon, spawner }, compile: compiledTo(filesPlan), idleMs: 60_000 });
+  worker = createFileWorker({
+    machine: { addon, spawner },
+    compile: compiledTo(filesPlan),
+    idleMs: 60_000,
+  });
 });
 afterAll(async () => {
   await worker?.close();
@@ -243,7 +247,10 @@ describe("listing", () => {
       ],
     });
     expect(await list("in", 10)).toMatchObject({ truncated: false });
-    expect(await list("in/file", 10)).toEqual({ kind: "file", truncated: false, entries: [] });
+    const itself = { name: "file", kind: "file", size_bytes: 10 };
+    expect(await list("in/file", 10)).toEqual({
+      ...{ kind: "file", truncated: false, entries: [itself] },
+    });
   });
 });
 
@@ -255,7 +262,11 @@ describe("the worker", () => {
 
   it("is reaped when idle and comes back on the next call", async () => {
     const { addon, spawner } = host;
-    const brief = createFileWorker({ machine: { addon, spawner }, compile: compiledTo(filesPlan), idleMs: 30 });
+    const brief = createFileWorker({
+      machine: { addon, spawner },
+      compile: compiledTo(filesPlan),
+      idleMs: 30,
+    });
     expect(await brief.warm(signal)).toBe(true);
     expect(brief.enforced()).toMatchObject({ capabilities: "none" });
     await sleep(120);
@@ -269,7 +280,11 @@ describe("the worker", () => {
   it("a changed token set is in force at the next call", async () => {
     let plan = filesPlan();
     const { addon, spawner } = host;
-    const changing = createFileWorker({ machine: { addon, spawner }, compile: compiledTo(() => plan), idleMs: 60_000 });
+    const changing = createFileWorker({
+      machine: { addon, spawner },
+      compile: compiledTo(() => plan),
+      idleMs: 60_000,
+    });
     const range = { offset_bytes: 0, max_bytes: 4 };
     const ask = () => changing.port.read(grantedRead(`${dir}/in/file`), range, signal);
     expect((await ask()).ok).toBe(true);
@@ -282,7 +297,11 @@ describe("the worker", () => {
   it("that cannot be launched says which step failed", async () => {
     const { addon, spawner } = host;
     const plan = () => ({ ...filesPlan(), cwd: "/nowhere" });
-    const broken = createFileWorker({ machine: { addon, spawner }, compile: compiledTo(plan), idleMs: 1_000 });
+    const broken = createFileWorker({
+      machine: { addon, spawner },
+      compile: compiledTo(plan),
+      idleMs: 1_000,
+    });
     const range = { offset_bytes: 0, max_bytes: 4 };
     const result = await broken.port.read(grantedRead(`${dir}/in/file`), range, signal);
     expect(result).toMatchObject({ ok: false, kind: "unavailable" });

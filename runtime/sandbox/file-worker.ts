@@ -1,14 +1,13 @@
 import { openSync, statSync } from "node:fs";
-import { constants } from "node:os";
+import { basename } from "node:path";
 import { errnoOf } from "../base/error-text.js";
-import type { Denial } from "../protocol/access.js";
 import type { Compiled } from "../protocol/compile.js";
 import { PlanPath } from "../protocol/confinement.js";
 import {
   decodeList,
   decodeRead,
+  decodeStat,
   decodeWritten,
-  type FileReply,
   type FileRequest,
   MAX_CONTENT_BYTES,
   MAX_READ_BYTES,
@@ -16,6 +15,8 @@ import {
 import type { FileContent, FilesPort, PortFailure, PortResult } from "../protocol/ports.js";
 import { type Enforced, type Machine, notCompiled, notLaunched } from "./confined-agent.js";
 import { type FileChannel, openFileChannel } from "./file-channel.js";
+import { interpretReply } from "./interpret-reply.js";
+import { portFailure } from "./port-failure.js";
 import type { Child } from "./spawner.js";
 
 export interface FileWorkerOptions {
@@ -68,17 +69,14 @@ class Worker implements FileWorker {
     this.#options = options;
     this.port = {
       read: (file, range, signal) => this.#read(file.path, range, signal),
-      list: async (path, maxEntries, signal) => {
-        const request = { verb: "list", path: path.path, max_entries: maxEntries } as const;
-        const answer = await this.#ask(request, signal);
-        if (!answer.ok) return answer;
-        const { kind, truncated, entries } = decodeList(answer.value);
-        return { ok: true, value: { kind: kind === "dir" ? "dir" : "file", truncated, entries } };
-      },
+      list: (path, maxEntries, signal) => this.#list(path.path, maxEntries, signal),
       write: async (file, content, signal) => {
         const verb = content.append ? "append" : "replace";
         if (content.bytes.length > MAX_CONTENT_BYTES)
-          return failure("too_large", `${file.path}: one write takes ${MAX_CONTENT_BYTES} bytes`);
+          return portFailure(
+            "too_large",
+            `${file.path}: one write takes ${MAX_CONTENT_BYTES} bytes`,
+          );
         const answer = await this.#ask({ verb, path: file.path, content: content.bytes }, signal);
         return answer.ok
           ? { ok: true, value: { bytes_written: decodeWritten(answer.value) } }
@@ -125,6 +123,22 @@ class Worker implements FileWorker {
     await exited;
   }
 
+  /** A directory's entries; of a file, the file itself. */
+  async #list(
+    path: string,
+    maxEntries: number,
+    signal: AbortSignal,
+  ): ReturnType<FilesPort["list"]> {
+    const listed = await this.#ask({ verb: "list", path, max_entries: maxEntries }, signal);
+    if (!listed.ok) return listed;
+    const { kind, truncated, entries } = decodeList(listed.value);
+    if (kind === "dir") return { ok: true, value: { kind, truncated, entries } };
+    const found = await this.#ask({ verb: "stat", path }, signal);
+    if (!found.ok) return found;
+    const entry = { name: basename(path), ...decodeStat(found.value) };
+    return { ok: true, value: { kind: "file", truncated: false, entries: [entry] } };
+  }
+
   /** At most `max_bytes`; what is more than one frame holds is asked for piece by piece. */
   async #read(
     path: string,
@@ -154,7 +168,7 @@ class Worker implements FileWorker {
 
   async #ask(request: FileRequest, signal: AbortSignal): Promise<PortResult<Uint8Array>> {
     if (!PlanPath.safeParse(request.path).success)
-      return failure("failed", `${request.path}: not an absolute, normalised path`);
+      return portFailure("failed", `${request.path}: not an absolute, normalised path`);
     const started = await this.#start(signal);
     if (!started.ok) return started;
     const { running } = started;
@@ -162,18 +176,18 @@ class Worker implements FileWorker {
     if (running === this.#running) this.#rest();
     else endWhenDone(running);
     return reply === null
-      ? failure("unavailable", `${request.path}: the file worker ended before it answered`)
-      : interpret(request, reply);
+      ? portFailure("unavailable", `${request.path}: the file worker ended before it answered`)
+      : interpretReply(request, reply);
   }
 
   /** The worker for a call that begins now. A launch that the agent's tokens overtook is begun again under the new ones. */
   async #start(signal: AbortSignal): Promise<Started> {
     for (;;) {
       signal.throwIfAborted();
-      if (this.#closed) return failure("unavailable", "the agent has ended");
+      if (this.#closed) return portFailure("unavailable", "the agent has ended");
       if (this.#idle !== null) clearTimeout(this.#idle);
       this.#idle = null;
-      if (this.#running?.channel.isOpen()) {
+      if (this.#running?.channel.isOpen() === true) {
         if (isCurrent(this.#running)) return { ok: true, running: this.#running };
         this.renew();
       }
@@ -189,7 +203,7 @@ class Worker implements FileWorker {
     // Of another generation: the tokens changed meanwhile, and a launch under the new ones may be under way already.
     if (lifetime !== this.#lifetime) {
       if (started.ok) stop(started.running);
-      return failure("unavailable", "the file worker was not launched: the grants changed");
+      return portFailure("unavailable", "the file worker was not launched: the grants changed");
     }
     this.#starting = null;
     if (started.ok) {
@@ -260,47 +274,4 @@ function isCurrent({ stamps }: Running): boolean {
 
 function openNull(): number {
   return openSync("/dev/null", "r+");
-}
-
-function interpret(request: FileRequest, reply: FileReply): PortResult<Uint8Array> {
-  if (reply.status === "done") return { ok: true, value: reply.body };
-  const right = request.verb === "read" || request.verb === "list" ? "read" : "write";
-  if (reply.status === "denied") return denied(reply.right, reply.path, request.path);
-  const { ENOENT, ENOTDIR, EACCES, EPERM, EROFS, EFBIG } = constants.errno;
-  switch (reply.errno) {
-    case ENOENT:
-    case ENOTDIR:
-      return failure("not_found", `${request.path}: no such file or directory`);
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return denied(right, request.path, request.path);
-    case EFBIG:
-      return failure("too_large", `${request.path}: larger than a file may get here`);
-    default:
-      return failure("failed", `${request.path}: ${errnoText(reply.errno)}`);
-  }
-}
-
-/** "Not in the root" and "not permitted" are both told as "not granted", with what would have allowed it. */
-function denied(right: "read" | "write", path: string, asked: string): PortFailure {
-  const capability = `file_${right}: ${path}`;
-  const by = path === asked ? "" : `, which ${asked} leads to`;
-  const denial: Denial = {
-    layer: "kernel",
-    message: `${path}${by} may not be ${right === "read" ? "read" : "written"}`,
-    capability,
-  };
-  return { ok: false, kind: "denied", message: denial.message, denial };
-}
-
-function failure(kind: PortFailure["kind"], message: string): PortFailure {
-  return { ok: false, kind, message };
-}
-
-function errnoText(number: number): string {
-  if (number === constants.errno.EISDIR) return "is a directory";
-  if (number === constants.errno.ENOSPC) return "no space left";
-  const found = Object.entries(constants.errno).find(([, value]) => value === number);
-  return found?.[0] ?? `error ${number}`;
 }

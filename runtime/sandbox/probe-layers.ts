@@ -71,7 +71,10 @@ const STEPS: Readonly<Record<string, Explanation>> = {
   "no-new-privs": { layer: "no_new_privs", remedy: USERNS },
   "prepare-landlock": { layer: "landlock", remedy: LANDLOCK },
   landlock: { layer: "landlock", remedy: LANDLOCK },
-  limits: { layer: "rlimits", remedy: "Raise the hard limits of agentd (LimitNOFILE=, LimitNPROC=)." },
+  limits: {
+    layer: "rlimits",
+    remedy: "Raise the hard limits of agentd (LimitNOFILE=, LimitNPROC=).",
+  },
   "exec-filter": { layer: "seccomp", remedy: SECCOMP },
   seccomp: { layer: "seccomp", remedy: SECCOMP },
   cgroup: { layer: "cgroup", remedy: CGROUP },

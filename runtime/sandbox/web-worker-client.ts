@@ -25,6 +25,8 @@ export interface WebWorkerProcess {
 export interface WebWorkerOptions {
   /** The egress proxy's latest refusal of this host and port, if it refused: the worker itself sees a closed door only. */
   readonly denialOf: (host: string, port: number) => Denial | undefined;
+  /** Why this host and port could not be reached the last time; only the proxy knows. */
+  readonly failureOf?: (host: string, port: number) => string | undefined;
   /** The worker said what it must not: nothing it says counts any more, and it is to be ended. */
   readonly onBroken?: () => void;
 }
@@ -67,10 +69,14 @@ export function webWorkerClient(worker: WebWorkerProcess, options: WebWorkerOpti
       if (signal.aborted) return portFailure("failed", "stopped before it began");
       state.last += 1;
       const result = await ask(worker.stdin, pending, state.last, request, signal);
-      const denial = result.ok ? undefined : options.denialOf(address.host, address.port);
-      return denial === undefined
-        ? result
-        : { ok: false, kind: "denied", message: denial.message, denial };
+      if (result.ok) return result;
+      const denial = options.denialOf(address.host, address.port);
+      if (denial !== undefined) {
+        return { ok: false, kind: "denied", message: denial.message, denial };
+      }
+      const reason = options.failureOf?.(address.host, address.port);
+      if (result.kind !== "unavailable" || reason === undefined) return result;
+      return portFailure("unavailable", `${request.url} cannot be fetched: ${reason}`);
     },
   };
 }

@@ -37,7 +37,17 @@ export interface TestPlaceOptions {
 }
 
 const PROGRAM_DIR = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
-const PROGRAMS = ["sh", "cat", "touch", "true", "sleep", "printf", "git", "cargo", "no-such-program"];
+const PROGRAMS = [
+  "sh",
+  "cat",
+  "touch",
+  "true",
+  "sleep",
+  "printf",
+  "git",
+  "cargo",
+  "no-such-program",
+];
 
 /**
  * A tool's context over the confined ports, in a new directory which the kernel grants whole, with a check that grants what it is
@@ -94,7 +104,11 @@ function confinedPorts(base: string, dir: string, options: TestPlaceOptions) {
     web: {
       script: join(PROGRAM_DIR, "web-worker.js"),
       args: [],
-      trees: [PROGRAM_DIR, join(PROGRAM_DIR, "../node_modules"), join(PROGRAM_DIR, "../package.json")],
+      trees: [
+        PROGRAM_DIR,
+        join(PROGRAM_DIR, "../node_modules"),
+        join(PROGRAM_DIR, "../package.json"),
+      ],
     },
     homes: join(base, "homes"),
   });
@@ -110,8 +124,8 @@ function testAgent(dir: string, landlockAbi: number, options: TestPlaceOptions):
   const capabilities: readonly Capability[] = [
     { kind: "file_read", glob: `${dir}/*` },
     { kind: "file_write", glob: `${dir}/*` },
-    { kind: "git_commit", dir: `${dir}/*` },
-    { kind: "cargo_run", dir: `${dir}/*` },
+    { kind: "git_commit", dir },
+    { kind: "cargo_run", dir },
     { kind: "web_search" },
     ...PROGRAMS.map((program) => ({ kind: "exec" as const, program, subcommands: null })),
   ];
