@@ -44,6 +44,13 @@ export function writeTrees(
   return [...new Set(trees)].sort();
 }
 
+/** Single paths that a write grant spells out. */
+function writtenFiles(units: readonly KernelUnit[]): readonly string[] {
+  return units
+    .filter(({ right, shape, names }) => right === "write" && (shape === "path" || names !== null))
+    .map(({ path, names }) => names ?? path);
+}
+
 export function standingOf(
   units: readonly KernelUnit[],
   paths: HostFacts["paths"],
@@ -76,7 +83,7 @@ export function compileGrants(
   const standing = standingOf(units, facts.paths);
   const present = units.filter((unit) => ["dir", "file"].includes(standing.get(unit) ?? ""));
   const builder = new Builder(present, standing, options);
-  const found = protectedIn(writeTrees(units, standing), facts.scans, options);
+  const found = protectedIn(writeTrees(units, standing), writtenFiles(units), facts.scans, options);
   const places = [
     ...holes.map((hole) => ({ path: hole.path, add: () => builder.addHole(hole, facts.paths) })),
     ...found.paths.map((path) => ({ path, add: () => builder.addProtected(path) })),

@@ -15,11 +15,12 @@ export interface ProtectedIn {
 }
 
 /**
- * The entries to be read-only within these write grants, from what the scans found: those that the deepest grant around them does
- * not itself name. A repository is read-only as a whole, or, for a program that commits, in its dangerous parts.
+ * The entries to be read-only within these write grants, from what the scans found: those that no grant names, neither
+ * the deepest directory around them nor one of `files`. A repository is read-only as a whole, or, for a program that commits, in its dangerous parts.
  */
 export function protectedIn(
   trees: readonly string[],
+  files: readonly string[],
   scans: HostFacts["scans"],
   options: {
     readonly writesGit: boolean;
@@ -43,7 +44,7 @@ export function protectedIn(
     }
   }
   const kept = [...found]
-    .filter((path) => !isNamed(path, trees) && !isOwn(path, options.home))
+    .filter((path) => !files.includes(path) && !isNamed(path, trees) && !isOwn(path, options.home))
     .sort();
   const outermost = kept.filter(
     (path) => !kept.some((other) => other !== path && isWithin(path, other)),
