@@ -140,6 +140,7 @@ export class Vm {
       await this.must(`mkdir -p ${to} && mount -o ${options} ${device} ${to}`);
     }
     if ((this.#spec.until ?? "running") === "running") await this.#running(timeoutMs);
+    if ((this.#spec.net ?? "none") !== "none") await this.#online(timeoutMs);
     this.timings.readyMs = Math.round(performance.now() - began);
   }
 
@@ -150,6 +151,12 @@ export class Vm {
     if (state === "running") return;
     const why = "systemctl --failed --no-pager --plain; journalctl -b -p warning --no-pager -n 40";
     throw this.#machine.error(`systemd is "${state}"\n${(await this.run(why)).stdout}`);
+  }
+
+  /** systemd is "running" before udev has loaded the card's driver. @param {number} timeoutMs */
+  async #online(timeoutMs) {
+    const online = "until ip -4 route show default | grep -q .; do sleep 0.2; done";
+    await this.must(online, { timeoutMs });
   }
 
   /** Runs a shell command. @param {string} shellCommand @param {RunOptions} [options] @returns {Promise<Result>} */

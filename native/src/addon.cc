@@ -19,7 +19,7 @@
 
 namespace {
 
-constexpr std::size_t kMaxMessage = 256 * 1024;
+constexpr std::size_t kMaxMessage = std::size_t{256} * 1024;
 constexpr std::size_t kMaxFds = 16;
 
 // Throws a JavaScript error with the system's code, as Node's own calls do.
@@ -124,10 +124,10 @@ public:
     on_message_ = Napi::Persistent(info[1].As<Napi::Function>());
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(info.Env(), &loop);
-    poll_ = new uv_poll_t;
+    poll_ = std::make_unique<uv_poll_t>().release(); // until uv_close gives it back
     poll_->data = this;
     if (const int error = uv_poll_init(loop, poll_, fd_); error != 0) {
-      delete poll_;
+      const std::unique_ptr<uv_poll_t> unused(poll_);
       poll_ = nullptr;
       throw_errno(info.Env(), -error, "poll");
       return;
@@ -216,8 +216,9 @@ private:
       return;
     }
     uv_poll_stop(poll_);
-    uv_close(reinterpret_cast<uv_handle_t*>(poll_),
-             [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
+    uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* handle) {
+      const std::unique_ptr<uv_poll_t> closed(reinterpret_cast<uv_poll_t*>(handle));
+    });
     poll_ = nullptr;
     ::close(fd_);
     for (const Message& message : queue_) {

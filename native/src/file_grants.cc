@@ -142,7 +142,8 @@ bool Grants::resolve_links(std::string_view path, std::string& out, Refusal& ref
       out.resize(out.empty() ? 0 : out.rfind('/'));
       continue;
     }
-    const std::string next = out + '/' + component;
+    std::string next = out;
+    next.append(1, '/').append(component);
     if (!is_visible(next)) {
       std::string whole = next;
       while (!pending.empty()) {

@@ -89,7 +89,7 @@ bool Sandbox::prepare(std::string_view plan_text, std::vector<UniqueFd>& fds, Fa
   }
   launch_.argv.push_back(nullptr);
   for (const auto& [name, value] : plan.env) {
-    strings_.push_back(name + "=" + value);
+    strings_.emplace_back(name).append(1, '=').append(value);
   }
   for (std::string& pair : strings_) {
     launch_.envp.push_back(pair.data());

@@ -106,7 +106,7 @@ describe("vendor roles", () => {
       analyzer: ["output"],
       builder: ["report"],
       fetcher: ["output"],
-      generalist: [],
+      generalist: ["output"],
       writer: ["output"],
     });
   });

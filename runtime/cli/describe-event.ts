@@ -41,7 +41,7 @@ const OPERATOR: Descriptions = {
   subtask_completed: ({ success, outputs, usage, error, reason }) =>
     success
       ? [`done${outputs.length === 0 ? "" : `: ${outputs.join(", ")}`}${cost(usage)}`, "good"]
-      : [`failed: ${error ?? reason ?? "no reason given"}`, "bad"],
+      : [`failed: ${reason ?? error ?? "no reason given"}`, "bad"],
   step_state_changed: ({ to, reason }) =>
     to === "skipped" || to === "cancelled"
       ? [`${to}${reason === undefined ? "" : `: ${reason}`}`, "warn"]

@@ -11,7 +11,7 @@ import type {
  * and a writer; an agent reads all its inputs in one turn, writes what it has read in the next, and answers with the path.
  */
 export function scriptedTeam(delayMs = 0): readonly ScriptedRule[] {
-  const rule = (system: string, reply: ScriptedReply): ScriptedRule => ({
+  const rule = (system: RegExp, reply: ScriptedReply): ScriptedRule => ({
     match: { system },
     ...(delayMs === 0 ? {} : { delayMs }),
     reply,
@@ -24,12 +24,12 @@ export function scriptedTeam(delayMs = 0): readonly ScriptedRule[] {
 }
 
 /** How the system prompts of the planner and of the vendor roles begin. */
-export const PLANNER = "You turn a goal into a plan";
-export const ANALYZER = "Reads given files, answers one question";
-export const WRITER = "Reads given files and writes one finished document";
-export const GENERALIST = "Carries out an open-ended task";
+export const PLANNER = /^You turn a goal into a plan/;
+export const ANALYZER = /^Reads given files, answers one question/;
+export const WRITER = /^Reads given files and writes one finished document/;
+export const GENERALIST = /^Carries out an open-ended task/;
 
-export interface PlannedStep {
+interface PlannedStep {
   readonly id: string;
   readonly role: string;
   readonly params: Readonly<Record<string, Json>>;
@@ -70,7 +70,7 @@ export function comparison(goal: string): ScriptedPlan {
 }
 
 /** The two steps of one URL and the file that they leave for the writer. */
-export function fetchAndRead(
+function fetchAndRead(
   url: string,
   number: number,
 ): { readonly steps: readonly PlannedStep[]; readonly notes: string } {
@@ -110,7 +110,7 @@ export function workOn(request: ScriptedRequest): ScriptedTurn {
   };
 }
 
-export function inputsOf(request: ScriptedRequest): readonly string[] {
+function inputsOf(request: ScriptedRequest): readonly string[] {
   const line = /\nInputs: (.*)/.exec(request.all)?.[1] ?? "";
   return line.split(",").map((path) => path.trim());
 }

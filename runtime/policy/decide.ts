@@ -1,9 +1,9 @@
 import { assertNever } from "../base/assert-never.js";
 import type { Access, AccessKind, AccessOf, Denial, Granted } from "../protocol/access.js";
 import type { Capability, CapabilityKind } from "../protocol/capability.js";
+import { canonicalHost } from "../protocol/host-name.js";
 import type { TokenId } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
-import { canonicalHost } from "./canonical-host.js";
 import { type Ceiling, ceilingAllows, isNeverGrantable } from "./ceiling.js";
 import { exactCapability } from "./exact-capability.js";
 import { matchGlob } from "./glob.js";

@@ -1,5 +1,5 @@
 import type { HostPattern } from "../protocol/capability.js";
-import { isAddress } from "./canonical-host.js";
+import { isAddress } from "./host-pattern.js";
 import {
   coversHost,
   inRange,

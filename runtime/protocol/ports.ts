@@ -19,6 +19,8 @@ export interface PortFailure {
   readonly message: string;
   /** Set where `kind` is `denied`. */
   readonly denial?: Denial;
+  /** Set where it is the operator who has to act. */
+  readonly code?: "disk_full";
 }
 
 export interface FileContent {

@@ -19,6 +19,8 @@ export interface ToolError {
   readonly capability?: string;
   /** For `denied`: which layer refused. */
   readonly layer?: Denial["layer"];
+  /** Set where it is the operator who has to act: no other call and no other plan would do better. */
+  readonly code?: "disk_full";
 }
 
 /** What a tool call came to. A failed call answers the model with `{error}`; it is a value, never thrown. */

@@ -59,6 +59,8 @@ export async function callTool(
   const record = agent.record.under(invoked);
   const { ports, confinement } = agent.ports.forCall();
   const result = await outcome({ ...agent, record }, ports, tool, request, deps, signal);
+  if (!result.ok && result.error.code === "disk_full")
+    agent.trouble.diskFull = result.error.message;
   const layers = confinement();
   const shown = result.ok ? result.output : { error: { ...result.error } };
   await record(

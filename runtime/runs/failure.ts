@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { errnoOf, errorText } from "../base/error-text.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { ErrorCode } from "../protocol/error-code.js";
 import type { ProviderFailureKind } from "../protocol/model.js";
@@ -35,8 +36,20 @@ export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof AgentdError) {
     return { code: thrown.code, message: thrown.message, class: "fatal", hint: thrown.hint };
   }
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return { code: "internal", message, class: "fatal" };
+  const code = isDiskFull(thrown) ? "disk_full" : "internal";
+  return { code, message: errorText(thrown), class: "fatal" };
+}
+
+function isDiskFull(thrown: unknown): boolean {
+  const errno = errnoOf(thrown);
+  return errno === "ENOSPC" || errno === "EDQUOT";
+}
+
+/** What the file system refused the daemon itself: `disk_full` where that is the reason, else `unavailable`. */
+export function diskError(op: string, what: string, thrown: unknown): AgentdError {
+  const message = `${what}: ${errorText(thrown)}`;
+  const code = isDiskFull(thrown) ? "disk_full" : "unavailable";
+  return new AgentdError(code, op, message, { cause: thrown });
 }
 
 /** Whether another plan could help when a model call failed for this reason, and the error that the operator sees. */

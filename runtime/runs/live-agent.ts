@@ -12,4 +12,6 @@ export interface LiveAgent {
   /** The run's directory, absolute and resolved. */
   readonly workspace: string;
   readonly record: Recorder;
+  /** What happened to it that its step's failure is put down to, whatever its model makes of it. */
+  readonly trouble: { diskFull?: string };
 }

@@ -53,6 +53,25 @@ export function openModelCalls(now: () => number): ModelCalls {
   };
 }
 
+/** The same stream, each new try of it in the journal: for calls that no agent's loop watches over. */
+export function tellingRetries(
+  stream: ModelStream,
+  model: ResolvedModel,
+  record: Recorder,
+): ModelStream {
+  return async function* telling(request, signal) {
+    for await (const event of stream(request, signal)) {
+      if (event.type === "retry") {
+        const { attempt, wait_ms, failure } = event;
+        const reason = `${failure.kind}: ${failure.message}`;
+        const called = { provider: model.provider, model: model.model };
+        await record({ kind: "model_call_retried", ...called, attempt, wait_ms, reason });
+      }
+      yield event;
+    }
+  };
+}
+
 function refuseOverspending({ ceilings, tokens, usd }: Spending): void {
   if (ceilings.max_tokens !== undefined && tokens >= ceilings.max_tokens) {
     throw new RunEnded(

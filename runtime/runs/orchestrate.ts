@@ -4,6 +4,7 @@ import type { Plan } from "../protocol/plan.js";
 import type { RunMove } from "../protocol/run.js";
 import { checkPlan, type Roles } from "./check-plan.js";
 import { directPlan, rolePlan } from "./direct-plan.js";
+import { tellingRetries } from "./model-calls.js";
 import { placePlan } from "./placeholders.js";
 import type { FailedAttempt } from "./plan-prompt.js";
 import { makePlan } from "./planner.js";
@@ -74,12 +75,13 @@ async function planned(
   const { deps, shared } = run;
   const record = recorder(deps.journal, { run_id: run.id, actor: "planner" });
   const model = deps.models.resolve("planner");
+  const metered = shared.modelCalls.metered(model, record, run.spending);
   const answer = await makePlan(
     {
       goal: run.request.goal,
       roles: deps.roles(),
       runDir: run.dir,
-      model: { ...model, stream: shared.modelCalls.metered(model, record, run.spending) },
+      model: { ...model, stream: tellingRetries(metered, model, record) },
       maxOutputTokens: Math.min(deps.settings.planner.max_output_tokens, model.max_output_tokens),
       ...(failed && { failed }),
     },

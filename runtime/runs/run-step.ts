@@ -3,6 +3,7 @@ import { resolveParams } from "../catalog/role-params.js";
 import { expandGrants } from "../policy/expand.js";
 import type { PlanStep } from "../protocol/plan.js";
 import type { Role } from "../protocol/role.js";
+import { documentDenial } from "./document-denial.js";
 import type { StepOutcome } from "./execute-plan.js";
 import { type Failure, failureOf } from "./failure.js";
 import { missingOutputs, printOutputs, syncFiles } from "./output-contract.js";
@@ -45,6 +46,8 @@ export async function runStep(
     const work = { run, step, role, params: params.params, outputs, before, agent };
     const reply = await replyOf(work, AbortSignal.any([signal, stop.signal]));
     outcome = reply.ok ? await judge(reply.text, before, work) : failed(reply.failure);
+    if (!outcome.ok && agent.trouble.diskFull !== undefined)
+      outcome = failed({ code: "disk_full", message: agent.trouble.diskFull, class: "fatal" });
     return outcome;
   } finally {
     run.shared.liveAgents.delete(agent.id);
@@ -73,6 +76,11 @@ async function judge(
       message: `the agent reported: ${error}`,
       class: "replan",
     });
+  for (const path of outputs) {
+    const denial = await documentDenial(path, agent.ceiling);
+    if (denial !== undefined)
+      return failed({ code: "denied", message: denial.message, class: "replan" });
+  }
   const missing = await missingOutputs(before);
   if (missing.length > 0) {
     await agent.record(

@@ -68,6 +68,7 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
     ceiling,
     ports,
     workspace: run.dir,
+    trouble: {},
     record: recorder(deps.journal, { ...subject, actor: "agent" }).under(spawned),
     end: async (reason, message) => {
       unwatch();

@@ -89,7 +89,7 @@ async function pausedLaunch(on: ProbeHost) {
   const result = on.spawner.spawn(probePlan(["linger"]), fds, abort.signal);
   const path = `/proc/${on.spawner.pid}/task/${on.spawner.pid}/children`;
   for (;;) {
-    await sleep(20);
+    await sleep(50);
     const child = (await readFile(path, "utf8")).trim();
     if (child !== "") return { child, result, abort };
   }
@@ -560,11 +560,13 @@ describe("the launch", () => {
   it.each(steps)("killed at step %s, child or launcher, nothing is left", async (step) => {
     const paused = startProbeHost([`pause ${step}`]);
     const { child, result, abort } = await pausedLaunch(paused);
-    abort.abort();
     // At the last step the program runs already: what is paused is the init's watch over it.
+    if (step === "exec") await result;
+    abort.abort();
     expect((await result).ok).toBe(step === "exec");
     expect(await isGone(child)).toBe(true);
     const again = await pausedLaunch(paused);
+    if (step === "exec") await again.result;
     process.kill(paused.spawner.pid, "SIGKILL");
     expect((await again.result).ok).toBe(step === "exec");
     expect(await isGone(again.child)).toBe(true);

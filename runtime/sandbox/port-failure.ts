@@ -29,7 +29,7 @@ export function failureOfErrno(thrown: unknown, what: string): PortFailure {
       return portFailure("failed", `${what} is a directory`);
     case "ENOSPC":
     case "EDQUOT":
-      return portFailure("failed", `disk full on the volume of ${what}`);
+      return { ...portFailure("failed", `disk full on the volume of ${what}`), code: "disk_full" };
     case "EFBIG":
       return portFailure("too_large", `${what} would grow past the largest file allowed`);
     case "ENAMETOOLONG":
