@@ -64,7 +64,8 @@ export type Setup =
   | { readonly make: "file"; readonly path: string; readonly content?: string }
   | { readonly make: "dir"; readonly path: string }
   | { readonly make: "symlink"; readonly path: string; readonly target: string }
-  | { readonly make: "probe"; readonly path: string };
+  | { readonly make: "probe"; readonly path: string }
+  | { readonly make: "program"; readonly path: string; readonly content: string };
 
 export interface AttemptGroup {
   readonly group: Group;

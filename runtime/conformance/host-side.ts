@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createInterface } from "node:readline";
 
 /** What stands on the host, of the same uid, for attempts to reach. `places` says where. */
@@ -13,7 +14,6 @@ export interface HostSide {
   readonly close: () => Promise<void>;
 }
 
-const IPC_KEY = "0x61616f73";
 
 export async function openHostSide(options: {
   readonly probe: string;
@@ -21,15 +21,16 @@ export async function openHostSide(options: {
   readonly secret: string;
 }): Promise<HostSide> {
   const { probe, dir, secret } = options;
+  const key = `0x${createHash("sha256").update(dir).digest("hex").slice(0, 7)}`;
   const sock = join(dir, "host.sock");
   const dgram = join(dir, "host.dgram");
-  const victim = spawn(probe, ["victim", IPC_KEY, secret, dgram], {
+  const victim = spawn(probe, ["victim", key, secret, dgram], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { AAOS_CONFORMANCE_SECRET: "secret" },
   });
   const [line] = (await once(createInterface(victim.stdout), "line")) as [string];
   const [host = "", mark = "", hostFd = ""] = line.split(" ");
-  const tmpFile = `/tmp/aaos-conformance-${process.pid}`;
+  const tmpFile = `/tmp/${basename(dir)}`;
   await writeFile(tmpFile, "temporary");
   const servers = [
     await listening({ host: "127.0.0.1", port: 0 }),
@@ -47,7 +48,7 @@ export async function openHostSide(options: {
       host_fd: hostFd,
       sock,
       dgram,
-      key: IPC_KEY,
+      key,
       tmp_file: tmpFile,
       tcp: portOf(servers[0]),
       tcp6: portOf(servers[1]),

@@ -66,6 +66,10 @@ function problemsOf(attempt: Attempt, row: Row, measured: Measured): readonly st
   const bare = [attempt.bare ?? "ok"].flat();
   if (attempt.bare !== null && row.bare !== null && !bare.includes(row.bare))
     problems.push(`answers ${row.bare} without confinement, not ${bare.join(" or ")}`);
+  for (const [layer, answer] of [...Object.entries(row.without), ...Object.entries(row.alone)]) {
+    if (answer.startsWith("launch"))
+      problems.push(`tells nothing about the layer ${layer}: ${answer}`);
+  }
   if (hasAblation(measured) && isCounted(attempt)) {
     const found = catchingLayers(row).join(" ");
     const stated = attempt.layers.join(" ");

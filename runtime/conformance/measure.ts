@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { errorText } from "../base/error-text.js";
 import { loadAddon } from "../sandbox/addon.js";
 import { ALL_ATTEMPTS } from "./all-attempts.js";
-import { type Attempt, LAYERS } from "./attempt.js";
+import type { Attempt } from "./attempt.js";
 import { runOnHost } from "./collect-answer.js";
 import { planCompiler } from "./compiled-plans.js";
 import type { Measured, Row } from "./result.js";
 import { bubblewrapTight, bubblewrapTypical } from "./run-bubblewrap.js";
 import { ABLATIONS, openConfinedRunner } from "./run-confined.js";
 import { openSandboxRuntime } from "./run-sandbox-runtime.js";
+import { measureTools } from "./run-tools.js";
 import { openWorld, type World } from "./world.js";
 
 export interface MeasureOptions {
@@ -41,7 +42,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
     const others: Record<string, string> = {};
     await bareColumn(scene);
     if (options.columns === "all") {
-      await ablationColumns(scene);
+      await ablationColumns(scene, landlockAbi);
       Object.assign(others, await otherColumns(scene, options.sandboxRuntime));
     }
     return {
@@ -53,6 +54,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
       enforced,
       others,
       rows: [...rows.values()],
+      tools: [...(await measureTools(nativeDir, only))],
     };
   } finally {
     await world.close();
@@ -99,25 +101,36 @@ async function bareColumn(scene: Scene): Promise<void> {
   });
 }
 
+/** Worlds in which the columns of the layers are made at the same time. */
+const AT_ONCE = 3;
+
 /** An attempt that must be ended from outside tells nothing here, and would take its time once a layer. */
-async function ablationColumns(scene: Scene): Promise<void> {
-  const bareRunner = openConfinedRunner(scene.nativeDir, LAYERS);
+async function ablationColumns(scene: Scene, landlockAbi: number): Promise<void> {
+  const columns = [...ABLATIONS];
+  const work = async () => {
+    const world = await openWorld(join(scene.nativeDir, "probe"));
+    const planOf = planCompiler({ world, landlockAbi, programs: scene.nativeDir });
+    for (let column = columns.pop(); column !== undefined; column = columns.pop())
+      await ablationColumn({ ...scene, world, planOf }, column);
+    await world.close();
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+
+async function ablationColumn(
+  scene: Scene,
+  { how, layer, leftOut }: (typeof ABLATIONS)[number],
+): Promise<void> {
+  const runner = openConfinedRunner(scene.nativeDir, leftOut);
   await each(scene, async (attempt, row) => {
     if (!isAblated(attempt)) return;
     const argv = await scene.world.prepare(attempt);
-    row.none = await bareRunner.run(await scene.planOf(attempt, argv), attempt, scene.world);
+    const plan = await scene.planOf(attempt, argv);
+    const answer = await runner.run(plan, attempt, scene.world);
+    if (layer === null) row.none = answer;
+    else row[how][layer] = answer;
   });
-  await bareRunner.close();
-  for (const { layer, how, leftOut } of ABLATIONS) {
-    const runner = openConfinedRunner(scene.nativeDir, leftOut);
-    await each(scene, async (attempt, row) => {
-      if (!isAblated(attempt)) return;
-      const argv = await scene.world.prepare(attempt);
-      const plan = await scene.planOf(attempt, argv);
-      row[how][layer] = await runner.run(plan, attempt, scene.world);
-    });
-    await runner.close();
-  }
+  await runner.close();
 }
 
 function isAblated(attempt: Attempt): boolean {

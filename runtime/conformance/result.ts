@@ -16,6 +16,16 @@ export const Row = z.strictObject({
 });
 export type Row = z.infer<typeof Row>;
 
+/** An attempt through a real tool. */
+export const ToolRow = z.strictObject({
+  id: z.string(),
+  bare: z.string().nullable(),
+  confined: z.string(),
+  /** With the check of the tokens left out. */
+  unchecked: z.string().nullable(),
+});
+export type ToolRow = z.infer<typeof ToolRow>;
+
 export const Measured = z.strictObject({
   date: z.string(),
   kernel: z.string(),
@@ -27,5 +37,6 @@ export const Measured = z.strictObject({
   /** The other sandboxes with their versions; or why one could not be run. */
   others: z.record(z.string(), z.string()),
   rows: z.array(Row),
+  tools: z.array(ToolRow),
 });
 export type Measured = z.infer<typeof Measured>;

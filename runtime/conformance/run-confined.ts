@@ -21,10 +21,11 @@ export interface ConfinedRunner {
 export function openConfinedRunner(nativeDir: string, leftOut: readonly Layer[]): ConfinedRunner {
   const addon = loadAddon(join(nativeDir, "aaos.node"));
   const omitted = leftOut.filter((layer) => OMITTED_BY_LAUNCHER.has(layer));
+  const line = omitted.length > 0 ? `omit ${omitted.join(" ")}\n` : "";
   const spawner = startSpawner({
-    binary: join(nativeDir, omitted.length > 0 ? "aaos-spawn-ablation" : "aaos-spawn"),
+    binary: join(nativeDir, leftOut.length > 0 ? "aaos-spawn-ablation" : "aaos-spawn"),
     addon,
-    amendPlanForTest: (plan) => (omitted.length > 0 ? `${plan}omit ${omitted.join(" ")}\n` : plan),
+    amendPlanForTest: (plan) => plan + line,
   });
   let enforced: Readonly<Record<string, string>> = {};
   return {
@@ -49,15 +50,21 @@ export function openConfinedRunner(nativeDir: string, leftOut: readonly Layer[])
   };
 }
 
-/** Each layer left out by itself, and each one left by itself. */
-export const ABLATIONS: readonly {
-  readonly layer: Layer;
+interface Ablation {
+  /** Null: all of them. */
+  readonly layer: Layer | null;
   readonly how: "without" | "alone";
   readonly leftOut: readonly Layer[];
-}[] = LAYERS.flatMap((layer) => [
-  { layer, how: "without" as const, leftOut: [layer] },
-  { layer, how: "alone" as const, leftOut: LAYERS.filter((other) => other !== layer) },
-]);
+}
+
+/** Each layer left out by itself, each one left by itself, and all of them left out. */
+export const ABLATIONS: readonly Ablation[] = [
+  { layer: null, how: "without", leftOut: LAYERS },
+  ...LAYERS.flatMap((layer): readonly Ablation[] => [
+    { layer, how: "without", leftOut: [layer] },
+    { layer, how: "alone", leftOut: LAYERS.filter((other) => other !== layer) },
+  ]),
+];
 
 function firstBytes(fd: number): Promise<string> {
   const socket = new Socket({ fd, readable: true, writable: false });

@@ -96,6 +96,9 @@ async function carryOut(
       return;
     case "symlink":
       return symlink(fill(step.target), path);
+    case "program":
+      await writeFile(path, fill(step.content));
+      return chmod(path, 0o755);
     case "probe":
       await copyFile(probe, path);
       return chmod(path, 0o755);
