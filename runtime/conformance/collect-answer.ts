@@ -40,7 +40,12 @@ export async function runOnHost(
   const secret = openSync(world.fill("{secret}/s.txt"), "a+");
   const child: ChildProcess = spawn(program, args, {
     cwd: "/",
-    env: { PATH: HOST_PATH, HOME: "/nonexistent", ...attempt.env, AAOS_CONFORMANCE_SECRET: "secret" },
+    env: {
+      PATH: HOST_PATH,
+      HOME: "/nonexistent",
+      ...attempt.env,
+      AAOS_CONFORMANCE_SECRET: "secret",
+    },
     stdio: ["ignore", "pipe", "pipe", secret],
   });
   closeSync(secret);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ATTEMPT_GROUPS, ALL_ATTEMPTS } from "./all-attempts.js";
+import { ALL_ATTEMPTS, ATTEMPT_GROUPS } from "./all-attempts.js";
 import { isAllowed, isCounted, judge } from "./judge.js";
 import { Measured } from "./result.js";
 

@@ -14,7 +14,6 @@ export interface HostSide {
   readonly close: () => Promise<void>;
 }
 
-
 export async function openHostSide(options: {
   readonly probe: string;
   readonly dir: string;

@@ -1,7 +1,8 @@
-import { ALL_ATTEMPTS } from "./all-attempts.js";
 import { assertNever } from "../base/assert-never.js";
+import { ALL_ATTEMPTS } from "./all-attempts.js";
 import { type Attempt, LAYERS, type Layer, type Need } from "./attempt.js";
-import type { Measured, Row } from "./result.js";
+import type { Measured, Row, ToolRow } from "./result.js";
+import { TOOL_ATTEMPTS } from "./tool-attempts.js";
 
 export interface Verdict {
   /** Each a line: what is wrong, by the attempt's id. Empty where all holds. */
@@ -50,13 +51,30 @@ export function judge(measured: Measured): Verdict {
       ...problemsOf(attempt, row, measured).map((text) => `${row.id} ${attempt.title}: ${text}`),
     );
   }
+  for (const row of measured.tools) problems.push(...toolProblems(row));
   if (hasAblation(measured)) problems.push(...deadLayers(measured));
   const counted = measured.rows.filter(({ id }) => {
     const attempt = byId.get(id);
     return attempt !== undefined && isCounted(attempt);
   }).length;
-  const summary = `${counted} attempts, ${allowed} allowed (${accepted} of them accepted), ${problems.length} problems`;
+  const tools = measured.tools.length > 0 ? `, ${measured.tools.length} more through tools` : "";
+  const summary = `${counted} attempts${tools}, ${allowed} allowed (${accepted} of them accepted), ${problems.length} problems`;
   return { problems, summary };
+}
+
+/** The twins that must work among the attempts through tools count no more than among the others. */
+function toolProblems(row: ToolRow): readonly string[] {
+  const attempt = TOOL_ATTEMPTS.find(({ id }) => id === row.id);
+  if (attempt === undefined) return [];
+  const compare = (what: string, found: string | null, stated: string | null) =>
+    found === stated || found === null || stated === null
+      ? []
+      : [`${row.id} ${attempt.title}: answers ${found} ${what}, not ${stated}`];
+  return [
+    ...compare("through the tool", row.confined, attempt.expect),
+    ...compare("with the check left out", row.unchecked, attempt.unchecked),
+    ...compare("without confinement", row.bare, attempt.bare === null ? null : "ok"),
+  ];
 }
 
 function problemsOf(attempt: Attempt, row: Row, measured: Measured): readonly string[] {

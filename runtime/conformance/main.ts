@@ -14,7 +14,8 @@ import { Measured } from "./result.js";
  * `npm run conformance`: runs every attempt and writes docs/conformance.md. Ends with 1 where anything is allowed that is not documented
  * as accepted, where an answer is another than the one stated, or where the kernel lacks what an attempt needs. As root it runs the
  * attempts as an ordinary uid. `--json FILE` keeps the raw answers, `--confined` runs only what must hold, `--only F,N01` some of it,
- * `--no-report` leaves the document alone.
+ * `--no-report` leaves the document alone, `--no-tools` leaves out the
+ * attempts through the tools of an agent.
  */
 const ORDINARY_UID = 12_345;
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     json: { type: "string" },
     "no-report": { type: "boolean", default: false },
+    "no-tools": { type: "boolean", default: false },
     "sandbox-runtime": { type: "string" },
   },
 });
@@ -36,7 +38,9 @@ async function measureHere(): Promise<void> {
   const measured = await measure({
     nativeDir: join(TREE, "native/build"),
     columns: values.confined ? "confined" : "all",
-    sandboxRuntime: values["sandbox-runtime"] === undefined ? null : join(TREE, values["sandbox-runtime"]),
+    sandboxRuntime:
+      values["sandbox-runtime"] === undefined ? null : join(TREE, values["sandbox-runtime"]),
+    tools: !values["no-tools"],
     only: values.only === "" ? [] : values.only.split(","),
   });
   process.stdout.write(JSON.stringify(measured));

@@ -18,6 +18,7 @@ export interface MeasureOptions {
   readonly nativeDir: string;
   /** `confined` is what must hold; `all` also tells what each layer and what the other sandboxes do. */
   readonly columns: "confined" | "all";
+  readonly tools: boolean;
   /** Where `@anthropic-ai/sandbox-runtime` was installed for the comparison; null leaves it out. */
   readonly sandboxRuntime: string | null;
   /** Only attempts whose id begins with one of these; empty for all. */
@@ -54,7 +55,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
       enforced,
       others,
       rows: [...rows.values()],
-      tools: [...(await measureTools(nativeDir, only))],
+      tools: options.tools ? [...(await measureTools(nativeDir, only))] : [],
     };
   } finally {
     await world.close();

@@ -3,6 +3,7 @@ import { type Attempt, type AttemptGroup, GROUPS, LAYERS } from "./attempt.js";
 import { ELSEWHERE } from "./elsewhere.js";
 import { catchingLayers, isAllowed, isCounted, soleLayers, type Verdict } from "./judge.js";
 import type { Measured, Row } from "./result.js";
+import { TOOL_ATTEMPTS } from "./tool-attempts.js";
 
 /** `docs/conformance.md` from one run. */
 export function renderReport(measured: Measured, verdict: Verdict): string {
@@ -19,6 +20,7 @@ export function renderReport(measured: Measured, verdict: Verdict): string {
         rows,
       ),
     ),
+    tools(measured),
     elsewhere(),
   ];
   return `${parts.join("\n\n")}\n`;
@@ -52,7 +54,8 @@ it is also granted one host.`;
 
 const NAMES: Readonly<Record<string, string>> = {
   bwrap: "bubblewrap, typical (`--ro-bind / / --unshare-all`, the writable trees bound)",
-  "bwrap-tight": "bubblewrap, tight (nothing bound but the program and the grants, no user namespaces)",
+  "bwrap-tight":
+    "bubblewrap, tight (nothing bound but the program and the grants, no user namespaces)",
   srt: "sandbox-runtime (library; the secret denied, the writable trees allowed)",
 };
 
@@ -83,7 +86,9 @@ function counts(measured: Measured, rows: ReadonlyMap<string, Row>): string {
 function layers(measured: Measured): string {
   const lines = LAYERS.map((layer) => {
     const alone = measured.rows.filter((row) => catchingLayers(row).includes(layer)).length;
-    const sole = measured.rows.filter((row) => soleLayers(row).includes(layer) && !isAllowed(row.confined));
+    const sole = measured.rows.filter(
+      (row) => soleLayers(row).includes(layer) && !isAllowed(row.confined),
+    );
     const examples = sole.slice(0, 6).map(({ id }) => id);
     return `| ${layer} | ${alone} | ${sole.length} | ${examples.join(" ")}${sole.length > 6 ? " …" : ""} |`;
   });
@@ -94,6 +99,8 @@ function layers(measured: Measured): string {
 function accepted(rows: ReadonlyMap<string, Row>): string {
   const lines = allAttempts()
     .filter((one) => one.accepted !== undefined && rows.has(one.id))
+    .map((one): Pick<Attempt, "id" | "title" | "accepted"> => one)
+    .concat(TOOL_ATTEMPTS.filter((one) => one.accepted !== undefined))
     .map((one) => `| ${one.id} | ${one.title} | ${one.accepted} |`);
   return `## Accepted\n\nAllowed, and why it stays so.\n\n| id | attempt | reason |\n|---|---|---|\n${lines.join("\n")}`;
 }
@@ -135,6 +142,22 @@ function line(attempt: Attempt, row: Row): string {
     other("srt"),
   ];
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+}
+
+function tools(measured: Measured): string {
+  const rows = new Map(measured.tools.map((row) => [row.id, row]));
+  const lines = TOOL_ATTEMPTS.flatMap((attempt) => {
+    const row = rows.get(attempt.id);
+    if (row === undefined) return [];
+    const title = `${attempt.control === true ? "(must work) " : ""}${attempt.title}`;
+    const cells = [attempt.id, title, attempt.tool, row.bare, row.confined, row.unchecked];
+    return [`| ${cells.map((cell) => (cell ?? "not tried").replaceAll("|", "\\|")).join(" | ")} |`];
+  });
+  const intro =
+    "Each by an agent with tokens, ledger and journal of its own: `callTool`, the check of its tokens, the confined ports. The last column leaves the check out, so " +
+    "that the kernel alone answers. `exit N` is how the program ended; where an attempt would leave something behind, it is looked for as well.";
+  return `## Through the tools of an agent\n\n${intro}\n
+| id | attempt | tool | bare | through the tool | with the check left out |\n|---|---|---|---|---|---|\n${lines.join("\n")}`;
 }
 
 function elsewhere(): string {

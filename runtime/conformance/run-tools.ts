@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { chmod, copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -12,13 +13,10 @@ import type { Json } from "../protocol/json.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 import { openTestAgent, type TestAgent, testBase } from "../test/confined-agent.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
-import { TOOLS_FILES } from "./attempts/tools-files.js";
-import { TOOLS_PROGRAMS } from "./attempts/tools-programs.js";
 import { HOST_PATH } from "./collect-answer.js";
 import type { ToolRow } from "./result.js";
 import { TOOL_GRANTS, type ToolAttempt } from "./tool-attempt.js";
-
-export const TOOL_ATTEMPTS: readonly ToolAttempt[] = [...TOOLS_FILES, ...TOOLS_PROGRAMS];
+import { TOOL_ATTEMPTS } from "./tool-attempts.js";
 
 /** Longer than any attempt may take. */
 const LIMIT_MS = 20_000;
@@ -54,7 +52,11 @@ interface Scene {
   readonly nativeDir: string;
 }
 
-async function prepared({ attempt, port, nativeDir }: Scene): Promise<{ base: string; fill: Fill }> {
+async function prepared({
+  attempt,
+  port,
+  nativeDir,
+}: Scene): Promise<{ base: string; fill: Fill }> {
   const base = await testBase();
   const fill: Fill = (text) =>
     text
@@ -105,11 +107,13 @@ async function setUp(
   }
 }
 
+/** In a process beside us, which serves the site that some of them ask. */
 async function bare(scene: Scene): Promise<string> {
   const { base, fill } = await prepared(scene);
   const env = { PATH: HOST_PATH, HOME: base, AAOS_CONFORMANCE_SECRET: "secret" };
   const script = fill(scene.attempt.bare ?? "");
-  const { status } = spawnSync("bash", ["-c", script], { cwd: join(base, "out"), env });
+  const child = spawn("bash", ["-c", script], { cwd: join(base, "out"), env, stdio: "ignore" });
+  const [status] = (await once(child, "exit")) as [number | null];
   await rm(base, { recursive: true, force: true });
   return status === 0 ? "ok" : `exit ${status}`;
 }
