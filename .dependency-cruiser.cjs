@@ -77,8 +77,8 @@ module.exports = {
     {
       name: "fixtures-only-in-tests",
       severity: "error",
-      from: { path: "^runtime/", pathNot: ["\\.test\\.ts$", "^runtime/(test|bench|e2e)/"] },
-      to: { path: "^runtime/(test|bench|e2e)/" },
+      from: { path: "^runtime/", pathNot: ["\\.test\\.ts$", "^runtime/(test|bench|e2e|conformance)/"] },
+      to: { path: "^runtime/(test|bench|e2e|conformance)/" },
     },
     ...layers,
     ...homes,

@@ -391,8 +391,13 @@ bool Reader::complete(PlanError& error) const {
       1u << kDev | 1u << kCgroup | 1u << kExecLimit | 1u << kOmit | 1u << kPause;
   constexpr std::uint32_t all = (1u << (kPause + 1)) - 1;
   constexpr std::uint32_t all_namespaces = (1u << std::size(kNamespaces)) - 1;
+#ifdef AAOS_ABLATION
+  constexpr std::uint32_t can_omit = kNsPid | kNsIpc | kNsUts | kNsCgroup;
+#else
+  constexpr std::uint32_t can_omit = 0;
+#endif
   const std::uint32_t needed =
-      plan_.kind == Kind::kFiles ? all_namespaces & ~kNsNet : all_namespaces;
+      (plan_.kind == Kind::kFiles ? all_namespaces & ~kNsNet : all_namespaces) & ~can_omit;
   error.line = 0;
   if ((~seen_ & (all & ~optional)) != 0) {
     error.what = "a required line is missing";

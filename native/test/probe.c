@@ -28,19 +28,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static const char *A = "", *B = "";
+#include "probe.h"
 
-/* 0 or errno of a call that gives -1 on failure. */
-static int code(long result) {
-  return result < 0 ? errno : 0;
-}
-static int opened(int fd) {
-  if (fd < 0) {
-    return errno;
-  }
-  close(fd);
-  return 0;
-}
+const char *A = "", *B = "", *C = "";
 
 static int p_read(void) {
   char c;
@@ -476,12 +466,7 @@ static int p_pid(void) {
   return 0;
 }
 
-#define P(name)                                                                                    \
-  { #name, p_##name }
-static const struct {
-  const char* name;
-  int (*run)(void);
-} PROBES[] = {P(read),
+static const struct probe PROBES[] = {P(read),
               P(list),
               P(write),
               P(read_write),
@@ -572,7 +557,11 @@ static const struct {
               P(linger),
               P(wait_term),
               P(none),
-              P(pid)};
+              P(pid),
+               {NULL, NULL}};
+
+static const struct probe* const TABLES[] = {PROBES,      FILE_PROBES,    KERNEL_PROBES,
+                                             EXEC_PROBES, NETWORK_PROBES, PROCESS_PROBES};
 
 int main(int argc, char** argv) {
   if (argc > 2) {
@@ -581,16 +570,26 @@ int main(int argc, char** argv) {
   if (argc > 3) {
     B = argv[3];
   }
-  for (size_t i = 0; i < sizeof PROBES / sizeof *PROBES; ++i) {
-    if (argc > 1 && strcmp(argv[1], PROBES[i].name) == 0) {
-      errno = 0;
-      const int result = PROBES[i].run();
-      printf("%s\n", result == 0 ? "ok" : strerrorname_np(result));
-      return 0;
-    }
-    if (argc > 1 && strcmp(argv[1], "names") == 0) {
-      puts(PROBES[i].name);
+  if (argc > 4) {
+    C = argv[4];
+  }
+  const int listing = argc > 1 && strcmp(argv[1], "names") == 0;
+  for (size_t t = 0; t < sizeof TABLES / sizeof *TABLES; ++t) {
+    for (const struct probe* p = TABLES[t]; p->name != NULL; ++p) {
+      if (listing) {
+        puts(p->name);
+      } else if (argc > 1 && strcmp(argv[1], p->name) == 0) {
+        errno = 0;
+        const int result = p->run();
+        const char* name = result == 0 ? "ok" : strerrorname_np(result);
+        if (name == NULL) {
+          printf("%d\n", result);
+        } else {
+          puts(name);
+        }
+        return 0;
+      }
     }
   }
-  return argc > 1 && strcmp(argv[1], "names") == 0 ? 0 : 2;
+  return listing ? 0 : 2;
 }

@@ -7,7 +7,7 @@ import { assembleRoot, type Piece } from "./compile-root.js";
 import { compileSeccomp } from "./compile-seccomp.js";
 import { INSIDE_ID } from "./compile-system.js";
 import type { LandlockAbi } from "./landlock-abi.js";
-import type { KernelUnit, Units } from "./path-grants.js";
+import { isWithin, type KernelUnit, type Units } from "./path-grants.js";
 
 /** What the kinds of process differ in. */
 export interface PlanParts {
@@ -62,7 +62,7 @@ export function buildPlan(parts: PlanParts, facts: HostFacts, abi: LandlockAbi):
       [...parts.system.filter(isKept), ...grants.pieces],
       parts.listeners,
     ),
-    seccomp: compileSeccomp(parts.kind, network, facts.arch),
+    seccomp: compileSeccomp(parts.kind, { network, watching: !hasDropBox(units) }, facts.arch),
     rlimits: limits.rlimits,
     cgroup: limits.cgroup,
     listeners: [...parts.listeners],
@@ -83,6 +83,14 @@ export function buildPlan(parts: PlanParts, facts: HostFacts, abi: LandlockAbi):
     make_dirs: missingDirs(units.units, standing),
     rescan: parts.kind === "program" ? outermost(writeTrees(units.units, standing)) : [],
   };
+}
+
+/** True where something may be written that may not be read. */
+function hasDropBox({ units }: Units): boolean {
+  const read = units.filter(({ right }) => right === "read");
+  return units.some(
+    ({ right, path }) => right === "write" && !read.some((other) => isWithin(path, other.path)),
+  );
 }
 
 /** Places of the private root that are always ours. */

@@ -3,10 +3,13 @@ import { FILES_RULES } from "./syscalls/files.js";
 import { programRules, webRules } from "./syscalls/program.js";
 import { seccompPlan } from "./syscalls/rules.js";
 
-/** The table of allowed system calls for a kind of process. Without `network` there is no socket of any family. */
+/**
+ * The table of allowed system calls for a kind of process. Without `network` there is no socket of any family. Without `watching` no
+ * inotify: it tells the names in a directory to whoever may enter it, which Landlock has no right for.
+ */
 export function compileSeccomp(
   kind: ConfinementPlan["kind"],
-  network: boolean,
+  may: { readonly network: boolean; readonly watching: boolean },
   arch: SeccompArch,
 ): SeccompPlan {
   switch (kind) {
@@ -14,7 +17,12 @@ export function compileSeccomp(
       return seccompPlan(FILES_RULES, arch);
     case "web":
       return seccompPlan(webRules(), arch);
-    case "program":
-      return seccompPlan(programRules({ network }), arch);
+    case "program": {
+      const rules = programRules({ network: may.network });
+      const unwatched = rules.map((rule) =>
+        rule.name === "inotify_add_watch" ? { ...rule, action: "EPERM" as const } : rule,
+      );
+      return seccompPlan(may.watching ? rules : unwatched, arch);
+    }
   }
 }

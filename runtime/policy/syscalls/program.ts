@@ -16,11 +16,11 @@ const S_IFMT = 0o170000;
 /** What git, rg, cargo, npm, node, python3, make, pandoc and jq need (traced), and their common relatives. */
 const PLAIN = each(
   "allow",
-  `read write pread64 pwrite64 readv writev preadv pwritev preadv2 pwritev2 close close_range dup dup2 dup3 fcntl flock
-   open openat openat2 creat stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat
+  `read write pread64 pwrite64 readv writev preadv pwritev preadv2 pwritev2 close close_range dup dup2 dup3 flock
+   stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat
    getdents getdents64 getcwd chdir fchdir lseek truncate ftruncate fallocate fadvise64 readahead fsync fdatasync
    sync_file_range syncfs copy_file_range sendfile splice tee vmsplice rename renameat renameat2 link linkat symlink
-   symlinkat unlink unlinkat mkdir mkdirat rmdir chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat umask
+   symlinkat unlink unlinkat mkdir mkdirat rmdir chown fchown lchown fchownat umask
    utime utimes utimensat futimesat statfs fstatfs getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr
    setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr cachestat
    mmap munmap mprotect mremap madvise brk msync mincore mlock mlock2 munlock mlockall munlockall membarrier mseal
@@ -40,6 +40,39 @@ const PLAIN = each(
    select pselect6 inotify_init inotify_init1 inotify_add_watch inotify_rm_watch
    recvfrom recvmsg recvmmsg shutdown getsockname getpeername getsockopt`,
 );
+
+const SETUID_SETGID = 0o6000;
+/** Of open's flags: only with one of them does the call look at its mode. */
+const O_CREAT_OR_TMPFILE = 0o20000100;
+
+/**
+ * A setuid file in a write grant would belong to the daemon's uid on the host, for anybody there to run. openat2 has its mode behind a
+ * pointer, where no filter can see it; ENOSYS makes whoever tries it fall back to openat.
+ */
+const MODES = [
+  ...[
+    ["open", 1],
+    ["openat", 2],
+  ].flatMap(([name, flags]) => [
+    when(String(name), "allow", bits(Number(flags), O_CREAT_OR_TMPFILE, 0)),
+    when(String(name), "allow", bits(Number(flags) + 1, SETUID_SETGID, 0)),
+    when(String(name), "EPERM"),
+  ]),
+  ...[
+    ["creat", 1],
+    ["chmod", 1],
+    ["fchmod", 1],
+    ["fchmodat", 2],
+    ["fchmodat2", 2],
+  ].flatMap(([name, mode]) => [
+    when(String(name), "allow", bits(Number(mode), SETUID_SETGID, 0)),
+    when(String(name), "EPERM"),
+  ]),
+  ...each("ENOSYS", "openat2"),
+];
+
+/** F_SETLEASE and F_SETDELEG hold up whoever opens a file that may only be read; F_NOTIFY tells of the changes of others. */
+const FCNTL = [...oneOf("fcntl", "EPERM", 1, [1_024, 1_026, 1_040]), when("fcntl", "allow")];
 
 /** PR_SET_NAME, PDEATHSIG, DUMPABLE, NO_NEW_PRIVS, CHILD_SUBREAPER, CAPBSET_READ, THP_DISABLE, TIMERSLACK, SET_VMA, reads. */
 const PRCTL = [
@@ -77,7 +110,7 @@ const REST = [
     const mode = name === "mknod" ? 1 : 2;
     return [
       ...[0, 0o100000, 0o010000, 0o140000].map((type) =>
-        when(name, "allow", bits(mode, S_IFMT, type)),
+        when(name, "allow", bits(mode, S_IFMT | SETUID_SETGID, type)),
       ),
       when(name, "EPERM"),
     ];
@@ -121,6 +154,8 @@ const NO_NETWORK = each("EPERM", "socket connect bind listen accept accept4 sets
 export function programRules(options: { readonly network: boolean }): readonly SyscallRule[] {
   return [
     ...PLAIN,
+    ...MODES,
+    ...FCNTL,
     ...PRCTL,
     ...IOCTL,
     ...CLONE_WITHOUT_NAMESPACES,
@@ -138,6 +173,8 @@ export function webRules(): readonly SyscallRule[] {
     ...each("EPERM", "fork vfork"),
     when("clone", "allow", bits(0, CLONE_THREAD_AND_NEW, 0x1_0000)),
     when("clone", "EPERM"),
+    ...MODES,
+    ...FCNTL,
     ...PRCTL,
     ...IOCTL,
     ...NETWORK,
