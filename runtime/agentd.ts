@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runCli } from "./cli/program.js";
-import { findShare } from "./protocol/places.js";
+import { findNative, findShare } from "./protocol/places.js";
 
 // The main of the one program. It alone reads the environment; the daemon's code is loaded only by `run`.
 const { env } = process;
@@ -17,6 +17,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   root: env["AAOS_ROOT"],
   share: findShare(env["AAOS_SHARE"], programDir, existsSync),
+  nativeDir: findNative(programDir, existsSync),
   noColor: env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "",
   runDaemon: async (places) => {
     const { runDaemon } = await import("./daemon.js");
@@ -28,6 +29,8 @@ process.exitCode = await runCli(process.argv.slice(2), {
         anthropic: env["ANTHROPIC_API_KEY"],
         openai: env["OPENAI_API_KEY"],
       },
+      programDir,
+      nativeDir: findNative(programDir, existsSync),
       path: env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
     });
   },

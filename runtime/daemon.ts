@@ -10,6 +10,7 @@ import {
   type ConfigurationSources,
   readConfiguration,
 } from "./configuration.js";
+import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
 import { diagnose } from "./doctor.js";
@@ -20,7 +21,6 @@ import type { ModelDirectory } from "./providers/models.js";
 import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
-import { openPorts } from "./sandbox/open-ports.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
@@ -32,6 +32,9 @@ const STOP_GRACE_MS = 5_000;
 export interface DaemonOptions extends ConfigurationSources {
   /** Where programs are looked up. */
   readonly path: string;
+  /** The folder of the compiled program, and the one of what `native/` builds. */
+  readonly programDir: string;
+  readonly nativeDir: string;
 }
 
 /** What lives as long as the daemon. */
@@ -42,6 +45,7 @@ interface Rooms {
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
+  readonly confinement: Confinement;
   readonly path: string;
 }
 
@@ -50,14 +54,15 @@ interface Rooms {
  * broken, another daemon runs, or the database cannot be used.
  */
 export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
+  const launcher = startLauncher(options.nativeDir);
   const stop = stopSignal();
-  const rooms = await openRooms(readConfiguration(options), options);
-  const { config, log, journal, reader, engine, models } = rooms;
+  const rooms = await openRooms(readConfiguration(options), options, launcher);
+  const { config, log, journal, reader, engine, models, confinement } = rooms;
   await failInterrupted(journal, reader);
   await recordStart(rooms);
   const server = await startServer({
     socketPath: config.places.socketPath,
-    peerOf: () => ({ uid: null }),
+    peerOf: confinement.peerOf,
     log,
     handlers: handlersOf(rooms),
   });
@@ -67,13 +72,18 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   log.info({ reason }, "stopping");
   await server.close();
   await engine.close(AbortSignal.timeout(STOP_GRACE_MS));
+  await confinement.close();
   await journal.append([{ kind: "daemon_stopped", actor: "daemon", reason }]);
   reader.close();
   await journal.close();
   return 0;
 }
 
-async function openRooms(config: Configuration, { path }: DaemonOptions): Promise<Rooms> {
+async function openRooms(
+  config: Configuration,
+  options: DaemonOptions,
+  launcher: Launcher,
+): Promise<Rooms> {
   const { places, settings, policy, catalog } = config;
   const proxy = settings.proxy === undefined ? {} : { proxy: settings.proxy };
   const log = pino({ name: "agentd", level: settings.log_level });
@@ -93,6 +103,10 @@ async function openRooms(config: Configuration, { path }: DaemonOptions): Promis
     now: Date.now,
     ...proxy,
   });
+  const { nativeDir, programDir, path } = options;
+  const confinement = await openConfinement({
+    ...{ launcher, nativeDir, programDir, places, settings, policy, path },
+  });
   const engine = openEngine({
     journal,
     models,
@@ -102,25 +116,16 @@ async function openRooms(config: Configuration, { path }: DaemonOptions): Promis
     policy,
     neverGrantable: neverGrantable(places),
     workspaceBase: places.workspaceDir,
-    openPorts: async ({ workspace, judgeAddress }) => ({
-      ...openPorts({
-        home: workspace,
-        tmp: workspace,
-        path,
-        judgeAddress: (host, port, address) => judgeAddress({ host, port, address }),
-        ca_files: settings.ca_files,
-        ...proxy,
-      }),
-      confinement: [],
-      close: async () => undefined,
-    }),
+    openPorts: confinement.openPorts,
+    compile: confinement.compile,
     entropy,
     log: (level, message, fields = {}) => log[level](fields, message),
   });
-  return { config, log, journal, reader: openReader(places.databaseFile), models, engine, path };
+  const reader = openReader(places.databaseFile);
+  return { config, log, journal, reader, models, engine, confinement, path };
 }
 
-function handlersOf({ config, journal, reader, models, engine, path }: Rooms) {
+function handlersOf({ config, journal, reader, models, engine, confinement, path }: Rooms) {
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return makeHandlers({
@@ -142,22 +147,23 @@ function handlersOf({ config, journal, reader, models, engine, path }: Rooms) {
       default_provider: models.default_provider,
       runs_active: reader.runs({ all: false }).length,
       agents_active: reader.agents({ all: false }).length,
-      confinement: [],
+      confinement: [...confinement.layers()],
     }),
-    doctor: async () => diagnose({ ...config, models, path }),
+    doctor: async () => [...diagnose({ ...config, models, path }), ...(await confinement.prove())],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   });
 }
 
-async function recordStart({ config, journal, log }: Rooms): Promise<void> {
+async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {
   const { problems } = config.catalog;
+  const layers = confinement.layers();
   await journal.append([
     {
       kind: "daemon_started",
       actor: "daemon",
       version: VERSION,
       pid: process.pid,
-      confinement: [],
+      confinement: [...layers],
     },
     ...problems.map(({ file, line, message }) => ({
       kind: "catalog_entry_disabled" as const,
@@ -168,7 +174,8 @@ async function recordStart({ config, journal, log }: Rooms): Promise<void> {
     })),
   ]);
   for (const problem of problems) log.warn(problem, "a role disabled itself");
-  log.warn("nothing is confined yet: tools run in the daemon behind the capability check alone");
+  if (layers.length > 0) log.info({ layers }, "agents are confined");
+  else log.error("agents cannot be confined here, so none will run: see `agentd doctor`");
 }
 
 /** The first signal that asks the daemon to end. */

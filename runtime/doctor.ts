@@ -33,12 +33,6 @@ export function diagnose(patient: Patient): readonly DoctorCheck[] {
     ...roles(patient),
     disk(patient.places.stateDir),
     program("rg", patient.path, "grep needs it: `apt install ripgrep`"),
-    {
-      name: "confinement",
-      verdict: "warn",
-      detail: "nothing is confined yet: tools run in the daemon behind the capability check alone",
-      remedy: "Run only goals whose pages and files you trust.",
-    },
   ];
 }
 

@@ -383,6 +383,13 @@ Napi::Value send_signal(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(env, false);
 }
 
+// landlockAbi(): the highest version that the running kernel knows; 0 where it has none or it is switched off.
+Napi::Value landlock_abi(const Napi::CallbackInfo& info) {
+  constexpr unsigned kVersion = 1;  // LANDLOCK_CREATE_RULESET_VERSION
+  const long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
+  return Napi::Number::New(info.Env(), static_cast<double>(version < 0 ? 0 : version));
+}
+
 // pipe(): [read end, write end]. socketPair(): [ours, theirs], a stream. All close on exec.
 Napi::Value make_pipe(const Napi::CallbackInfo& info) {
   int ends[2];
@@ -416,6 +423,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Channel", Channel::define(env));
   exports.Set("peerCredentials", Napi::Function::New(env, peer_credentials));
   exports.Set("sendSignal", Napi::Function::New(env, send_signal));
+  exports.Set("landlockAbi", Napi::Function::New(env, landlock_abi));
   exports.Set("pipe", Napi::Function::New(env, make_pipe));
   exports.Set("socketPair", Napi::Function::New(env, make_socket_pair));
   exports.Set("closeFd", Napi::Function::New(env, close_fd));

@@ -299,7 +299,7 @@ describe("ways to submit", () => {
   );
 
   it(
-    "--timeout ends a run that takes longer, with exit code 1 and the way to raise it",
+    "A24-8 --timeout ends a run that takes longer, with exit code 1 and the way to raise it",
     async () => {
       const ended = await world.cli(["submit", goal("/hang").text, "--timeout", "2s"]);
       expect(ended.code).toBe(1);
@@ -428,17 +428,20 @@ describe("the other verbs", () => {
   );
 
   it(
-    "doctor says that nothing is confined yet, each trouble with its remedy",
+    "doctor proves each layer by a launch, each trouble with its remedy",
     async () => {
       const ended = await world.cli(["doctor", "--json"]);
       const { checks } = JSON.parse(ended.stdout) as {
         checks: { name: string; verdict: string; detail: string; remedy: string | null }[];
       };
-      expect(checks.find(({ name }) => name === "confinement")?.detail).toMatch(
-        /nothing is confined/,
+      const proven = checks.filter(
+        ({ name, verdict }) => /^confinement: /.test(name) && verdict === "ok",
+      );
+      expect(proven.map(({ name }) => name.slice("confinement: ".length))).toEqual(
+        expect.arrayContaining(["namespaces", "root", "landlock", "seccomp", "capabilities"]),
       );
       for (const check of checks) expect(check.verdict === "ok").toBe(check.remedy === null);
-      expect(world.daemon().stdout()).toMatch(/nothing is confined yet/);
+      expect(world.daemon().stdout()).toMatch(/agents are confined/);
     },
     TIMEOUT,
   );

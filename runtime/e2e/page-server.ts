@@ -15,6 +15,8 @@ export interface Page {
 export interface PageServer {
   readonly url: (path: string) => string;
   readonly hits: (path: string) => number;
+  /** How long the newest answer took, from the request to its last byte, in ms; 0 where there was none. */
+  readonly tookMs: (path: string) => number;
   readonly set: (path: string, page: Page) => void;
   readonly close: () => Promise<void>;
 }
@@ -28,9 +30,12 @@ export function article(title: string, facts: readonly string[]): string {
 export async function startPages(pages: Readonly<Record<string, Page>>): Promise<PageServer> {
   const served = new Map(Object.entries(pages));
   const hits = new Map<string, number>();
+  const took = new Map<string, number>();
   const server = createServer((request, response) => {
     const path = request.url ?? "/";
     hits.set(path, (hits.get(path) ?? 0) + 1);
+    const asked = performance.now();
+    response.on("close", () => took.set(path, performance.now() - asked));
     serve(served.get(path), response).catch(() => response.destroy());
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -38,6 +43,7 @@ export async function startPages(pages: Readonly<Record<string, Page>>): Promise
   return {
     url: (path) => `http://127.0.0.1:${port}${path}`,
     hits: (path) => hits.get(path) ?? 0,
+    tookMs: (path) => took.get(path) ?? 0,
     set: (path, page) => void served.set(path, page),
     close: async () => {
       const closed = new Promise<void>((done) => server.close(() => done()));

@@ -29,7 +29,7 @@ export const ANALYZER = /^Reads given files, answers one question/;
 export const WRITER = /^Reads given files and writes one finished document/;
 export const GENERALIST = /^Carries out an open-ended task/;
 
-export interface PlannedStep {
+interface PlannedStep {
   readonly id: string;
   readonly role: string;
   readonly params: Readonly<Record<string, Json>>;
@@ -70,7 +70,7 @@ export function comparison(goal: string): ScriptedPlan {
 }
 
 /** The two steps of one URL and the file that they leave for the writer. */
-export function fetchAndRead(
+function fetchAndRead(
   url: string,
   number: number,
 ): { readonly steps: readonly PlannedStep[]; readonly notes: string } {
@@ -110,7 +110,7 @@ export function workOn(request: ScriptedRequest): ScriptedTurn {
   };
 }
 
-export function inputsOf(request: ScriptedRequest): readonly string[] {
+function inputsOf(request: ScriptedRequest): readonly string[] {
   const line = /\nInputs: (.*)/.exec(request.all)?.[1] ?? "";
   return line.split(",").map((path) => path.trim());
 }

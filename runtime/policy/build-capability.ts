@@ -1,7 +1,7 @@
 import { assertNever } from "../base/assert-never.js";
 import type { Capability, CapabilityKind, HostPattern } from "../protocol/capability.js";
-import { parseHostEntry } from "./canonical-host.js";
 import { normaliseGlob, splitPath } from "./glob-syntax.js";
+import { parseHostEntry } from "./host-pattern.js";
 import { WRITTEN } from "./source.js";
 
 export type BuiltCapability =

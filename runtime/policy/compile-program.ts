@@ -18,7 +18,7 @@ import type { LandlockAbi } from "./landlock-abi.js";
 import { programDenial } from "./may-start.js";
 import { isWithin, kernelUnits, pathGrants } from "./path-grants.js";
 import type { Profile } from "./profiles/profile.js";
-import { programEnvironment, TMP } from "./program-environment.js";
+import { programEnvironment, tmpBeside } from "./program-environment.js";
 import { profileOf } from "./program-profiles.js";
 
 /** One program call: the program with what its profile names, the grants of its purpose, and empty places to work in. */
@@ -33,7 +33,7 @@ export function compileProgram(
   if (denial !== undefined) return { ok: false, denial };
   const main = facts.programs.get(request.program);
   if (main === undefined) {
-    return { ok: false, problem: `the program ${request.program} is not installed` };
+    return { ok: false, problem: `the program ${request.program} is not installed`, absent: true };
   }
   const profile = profileOf(request.program);
   const wanted = pathGrants(capabilities, request);
@@ -47,6 +47,7 @@ export function compileProgram(
   });
   const network = mayUseNetwork(capabilities, request);
   const places = workingPlaces(request, profile);
+  const tmp = tmpBeside(grants.pieces.map(({ path }) => path));
   const problem = cwdProblem(request, facts, [...grants.pieces, ...places]);
   if (problem !== undefined) return problem;
   const programs = programNames(request, authority).flatMap((name) => {
@@ -62,7 +63,7 @@ export function compileProgram(
         facts,
         network,
         proc: profile.proc !== "none",
-        scratch: [TMP, ...profile.scratch, ...(request.home === null ? [SCRATCH_HOME] : [])],
+        scratch: [tmp, ...profile.scratch, ...(request.home === null ? [SCRATCH_HOME] : [])],
         scratchBytes: limitsOf(profile.limits).tmp_bytes,
         executable: profile.builds,
       }),
@@ -80,6 +81,7 @@ export function compileProgram(
     env: programEnvironment(request, profile, {
       path: searchPath(programs),
       home: request.home ?? SCRATCH_HOME,
+      tmp,
       proxy: network ? proxyEnvironment(caBundle(facts)) : null,
     }),
     cwd: request.cwd,
@@ -99,11 +101,11 @@ function cwdProblem(
   facts: HostFacts,
   pieces: readonly Piece[],
 ): Compiled | undefined {
-  if (cwd === "/" || cwd === TMP) return undefined;
+  if (cwd === "/") return undefined;
   if (pieces.some(({ path, rights }) => rights.length > 0 && isWithin(cwd, path))) {
     const { kind, resolved } = factOf(facts.paths, cwd);
     if (kind === "dir" && resolved === cwd) return undefined;
-    return { ok: false, problem: `the working directory ${cwd} is no directory` };
+    return { ok: false, problem: `the working directory ${cwd} is no directory`, absent: true };
   }
   const message = `the working directory ${cwd} is in no grant of this call (${purpose.kind})`;
   const capability = `file_read: ${cwd}/*`;

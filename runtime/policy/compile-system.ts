@@ -4,8 +4,8 @@ import type { Piece } from "./compile-root.js";
 
 /** The only user there is inside; its files are the daemon's outside. */
 export const INSIDE_ID = 1_000;
-/** HOME of a process that was given none: empty, in memory, gone with it. */
-export const SCRATCH_HOME = "/home/agent";
+/** HOME of a process that was given none: empty, in memory, gone with it. Below `/run` nothing is ever granted. */
+export const SCRATCH_HOME = "/run/home";
 
 const EXECUTE: readonly LandlockFsRight[] = ["execute", "read_file"];
 const EXECUTE_TREE: readonly LandlockFsRight[] = ["execute", "read_file", "read_dir"];

@@ -1,9 +1,9 @@
 import { assertNever } from "../base/assert-never.js";
 import type { Access, AccessKind, AccessOf, Denial, Granted } from "../protocol/access.js";
 import type { Capability, CapabilityKind } from "../protocol/capability.js";
+import { canonicalHost } from "../protocol/host-name.js";
 import type { TokenId } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
-import { canonicalHost } from "./canonical-host.js";
 import { type Ceiling, ceilingAllows, isNeverGrantable } from "./ceiling.js";
 import { exactCapability } from "./exact-capability.js";
 import { matchGlob } from "./glob.js";
@@ -11,7 +11,8 @@ import { splitPath } from "./glob-syntax.js";
 import { formatCapability } from "./grammar.js";
 import { isPublicHost, isWildcard, matchHost } from "./hosts.js";
 import { coversDir, coversToolName, listed, pickNarrowest } from "./narrow.js";
-import { addressWithinRules } from "./network-rules.js";
+import { addressWithinRules, mayNamePrivate } from "./network-rules.js";
+import { isProtectedFrom, protectedEntry } from "./protected-paths.js";
 
 /** A token with its history, as the daemon holds it for one agent. */
 export interface HeldToken {
@@ -104,6 +105,21 @@ export function decideAddress(
   return { layer: "egress", message };
 }
 
+/**
+ * May a private address be reached as this host: does a live token name it, and policy.yaml too, or speak of addresses? Then
+ * `decideAddress` has the last word on each.
+ */
+export function isNamedHost(
+  to: { readonly host: string; readonly port: number },
+  held: readonly HeldToken[],
+  ceiling: Ceiling,
+  nowMs: number,
+): boolean {
+  const host = canonicalHost(to.host);
+  if (host === undefined || !mayNamePrivate(ceiling.network.allow, host, to.port)) return false;
+  return held.some((one) => obstacle(one, nowMs) === undefined && namesHost(one, host, to.port));
+}
+
 function namesHost(one: HeldToken, host: string, port: number): boolean {
   const { capability } = one.token;
   const isNamed =
@@ -162,9 +178,17 @@ function judgeTokens(matching: readonly HeldToken[], wanted: Access, nowMs: numb
   const nearest = OBSTACLES.find((name) => judged.some((entry) => entry.obstacle === name));
   const message =
     nearest === undefined
-      ? `no token grants '${capability}'`
+      ? `no token grants '${capability}'${protectionNote(wanted)}`
       : `the token for '${capability}' is ${OBSTACLE_TEXT[nearest]}`;
   return { ok: false, denial: { layer: "token", message, capability } };
+}
+
+/** A wide grant of writing does not take what turns a write into execution; a grant that spells it out does. */
+function protectionNote(wanted: Access): string {
+  const entry = wanted.kind === "file_write" ? protectedEntry(wanted.path) : undefined;
+  return entry === undefined
+    ? ""
+    : `: ${entry} can make later commands run what was written, so a token must name it`;
 }
 
 const OBSTACLE_TEXT: Readonly<Record<Obstacle, string>> = {
@@ -199,8 +223,13 @@ function ownObstacle({ token, uses, revoked }: HeldToken, nowMs: number): Obstac
 function grants(capability: Capability, access: Access): boolean {
   switch (access.kind) {
     case "file_read":
-    case "file_write":
       return capability.kind === access.kind && matchGlob(capability.glob, access.path);
+    case "file_write":
+      return (
+        capability.kind === access.kind &&
+        matchGlob(capability.glob, access.path) &&
+        !isProtectedFrom(capability.glob, access.path)
+      );
     case "exec":
       return capability.kind === "exec" && grantsExec(capability, access);
     case "network":

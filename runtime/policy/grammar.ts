@@ -1,7 +1,7 @@
 import { assertNever } from "../base/assert-never.js";
 import type { Capability, CapabilitySource, Grant } from "../protocol/capability.js";
 import { buildCapability } from "./build-capability.js";
-import { formatHost } from "./canonical-host.js";
+import { formatHost } from "./host-pattern.js";
 import { formatConstraints, splitSource } from "./source.js";
 
 export type ParsedGrant =

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { canonicalHost, parseHostEntry } from "./canonical-host.js";
+import { canonicalHost } from "../protocol/host-name.js";
+import { parseHostEntry } from "./host-pattern.js";
 import {
   coversHost,
   inRange,
@@ -88,7 +89,7 @@ describe("a host has one form", () => {
     ["example.org.", "example.org"],
     ["[::1]", "::1"],
     ["0:0:0:0:0:0:0:1", "::1"],
-    ["::FFFF:127.0.0.1", "::ffff:7f00:1"],
+    ["::FFFF:127.0.0.1", "127.0.0.1"],
     ["0x7f.0.0.1", "127.0.0.1"],
     ["017700000001", "127.0.0.1"],
     ["127.1", "127.0.0.1"],

@@ -1,6 +1,7 @@
 import ipaddr from "ipaddr.js";
 import type { HostPattern } from "../protocol/capability.js";
-import { canonicalHost, isAddress, parseHostEntry } from "./canonical-host.js";
+import { canonicalHost } from "../protocol/host-name.js";
+import { isAddress, parseHostEntry } from "./host-pattern.js";
 
 /** Ranges that `ipaddr.js` counts as ordinary but that reach inside: Azure's host service. */
 const INSIDE_V4 = ["168.63.129.16/32"];

@@ -1,5 +1,5 @@
 import type { HostPattern } from "../protocol/capability.js";
-import { isAddress } from "./canonical-host.js";
+import { isAddress } from "./host-pattern.js";
 import {
   coversHost,
   inRange,
@@ -68,6 +68,15 @@ export function addressWithinRules(
   if (hostIsDenied(rules.deny, to.address, to.port)) return false;
   if (isPublicAddress(to.address)) return true;
   return isNamed && rules.allow.some((rule) => namesTarget(rule, to));
+}
+
+/** Might a private address of `host` be let through: does `allow` name this very host, or speak of addresses at all? */
+export function mayNamePrivate(allow: readonly NetworkRule[], host: string, port: number): boolean {
+  return allow.some((rule) => {
+    if (rule.kind === "range") return true;
+    if (isWildcard(rule.pattern)) return false;
+    return isAddress(rule.pattern.host) || matchHost(rule.pattern, host, port);
+  });
 }
 
 function namesTarget(

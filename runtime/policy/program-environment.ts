@@ -1,7 +1,14 @@
 import type { ProgramRequest } from "../protocol/compile.js";
+import { isWithin } from "./path-grants.js";
 import type { Profile } from "./profiles/profile.js";
 
-export const TMP = "/tmp";
+/**
+ * Where the private directory for temporary files stands: `/tmp`, unless something below it is granted. Landlock's rights go down, so
+ * that a grant there would get those of the scratch directory around it.
+ */
+export function tmpBeside(granted: readonly string[]): string {
+  return granted.some((path) => isWithin(path, "/tmp")) ? "/run/tmp" : "/tmp";
+}
 
 /** Names by which an environment loads code into a process or leads it to other files. Never passed on from a call. */
 const LOADS_CODE =
@@ -17,6 +24,7 @@ export function programEnvironment(
   options: {
     readonly path: readonly string[];
     readonly home: string;
+    readonly tmp: string;
     readonly proxy: Readonly<Record<string, string>> | null;
   },
 ): Readonly<Record<string, string>> {
@@ -32,11 +40,11 @@ export function programEnvironment(
     SHELL: "/bin/sh",
     PATH: options.path.join(":"),
     HOME: options.home,
-    TMPDIR: TMP,
+    TMPDIR: options.tmp,
     ...Object.fromEntries(
       Object.entries(fixed).map(([name, value]) => [
         name,
-        value.replaceAll("{home}", options.home).replaceAll("{tmp}", TMP),
+        value.replaceAll("{home}", options.home).replaceAll("{tmp}", options.tmp),
       ]),
     ),
     ...options.proxy,

@@ -172,6 +172,6 @@ export type Compiled =
        */
       readonly rescan: readonly string[];
     }
-  /** `denial`: a grant is missing. `problem`: the grant cannot be enforced here, so nothing runs. */
+  /** `denial`: a grant is missing. `problem`: the grant cannot be enforced here, so nothing runs; `absent`: what is to run is not there. */
   | { readonly ok: false; readonly denial: Denial }
-  | { readonly ok: false; readonly problem: string };
+  | { readonly ok: false; readonly problem: string; readonly absent?: true };

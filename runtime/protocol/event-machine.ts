@@ -27,7 +27,8 @@ export const MachineEvents = [
     kind: z.literal("egress_decided"),
     host: z.string(),
     port: z.int(),
-    verdict: z.enum(["allowed", "denied"]),
+    /** `failed` by the network; `cut` after it had been allowed. */
+    verdict: z.enum(["allowed", "denied", "failed", "cut"]),
     reason: z.string(),
     address: z.string().optional(),
   }),

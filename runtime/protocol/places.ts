@@ -36,6 +36,7 @@ interface PlaceOptions {
 }
 
 const INSTALLED_SHARE = "/usr/share/aaos";
+const INSTALLED_NATIVE = "/usr/lib/aaos/native";
 
 /** All places from the three options. Pure: nothing is looked at or made. */
 export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOptions = {}): Places {
@@ -81,4 +82,10 @@ export function findShare(
   if (override !== undefined && override !== "") return override;
   const checkout = posix.join(programDir, "..", "packaging");
   return exists(posix.join(checkout, "roles")) ? checkout : INSTALLED_SHARE;
+}
+
+/** What `native/` builds: `native/build` beside the compiled program's folder, as in a checkout; else the installed one. */
+export function findNative(programDir: string, exists: (path: string) => boolean): string {
+  const checkout = posix.join(programDir, "..", "native", "build");
+  return exists(posix.join(programDir, "..", "native", "Makefile")) ? checkout : INSTALLED_NATIVE;
 }

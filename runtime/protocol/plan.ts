@@ -3,11 +3,10 @@ import { StepId } from "./ids.js";
 import { Json } from "./json.js";
 
 /** How long a step may live: in hops of the DAG and in seconds (at most 30 days). */
-export const StepTtl = z.strictObject({
+const StepTtl = z.strictObject({
   max_hops: z.int().min(0).max(1_000).optional(),
   max_wall_clock_s: z.number().positive().max(2_592_000).optional(),
 });
-export type StepTtl = z.infer<typeof StepTtl>;
 
 export const PlanStep = z.strictObject({
   id: StepId,

@@ -84,6 +84,8 @@ export interface ProgramOutcome {
   readonly timed_out: boolean;
   readonly duration_ms: number;
   readonly denials: readonly Denial[];
+  /** What it used, with all that it started. */
+  readonly resources: { readonly cpu_ms: number; readonly max_memory_bytes: number };
 }
 
 /** Subprocesses: argv, never a shell string. A non-zero exit or a timeout is an outcome, not a failure. */

@@ -12,18 +12,16 @@ export const RoleParameter = z.strictObject({
 export type RoleParameter = z.infer<typeof RoleParameter>;
 
 /** Ceilings of one agent of the role. A breach ends the step with `budget_exceeded`. */
-export const RoleBudget = z.strictObject({
+const RoleBudget = z.strictObject({
   max_input_tokens: z.int().positive().optional(),
   max_output_tokens: z.int().positive().optional(),
   max_tokens: z.int().positive().optional(),
   max_usd: z.number().positive().optional(),
   max_wall_clock_s: z.number().positive().optional(),
 });
-export type RoleBudget = z.infer<typeof RoleBudget>;
 
 /** Why a step that failed may be tried again by a stronger model of the ladder. */
-export const EscalationSignal = z.enum(["replan_retry", "tool_repeat_guard", "max_tokens"]);
-export type EscalationSignal = z.infer<typeof EscalationSignal>;
+const EscalationSignal = z.enum(["replan_retry", "tool_repeat_guard", "max_tokens"]);
 
 const ParameterName = z
   .string()

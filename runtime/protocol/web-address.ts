@@ -1,5 +1,7 @@
-/** Where a URL leads, as capabilities name it: host in lower case, no final dot, IPv6 without brackets; the port is never implied. */
-interface WebAddress {
+import { canonicalHost } from "./host-name.js";
+
+/** Where a URL leads, as capabilities name it: the host canonical, the port never implied. */
+export interface WebAddress {
   readonly host: string;
   readonly port: number;
 }
@@ -10,11 +12,8 @@ export function webAddress(url: string): WebAddress | string {
   const parsed = new URL(url);
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") return "must be http or https";
   if (parsed.username !== "" || parsed.password !== "") return "must not hold a user or password";
+  const host = canonicalHost(parsed.hostname);
+  if (host === undefined) return "names no host";
   const port = parsed.port === "" ? (parsed.protocol === "https:" ? 443 : 80) : Number(parsed.port);
-  return { host: canonicalHost(parsed.hostname), port };
-}
-
-function canonicalHost(hostname: string): string {
-  const bare = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
-  return bare.toLowerCase().replace(/\.$/, "");
+  return { host, port };
 }

@@ -22,6 +22,9 @@ export function estimateTokens(text: string): number {
   return Math.ceil(Buffer.byteLength(text, "utf8") / 4);
 }
 
+/** More than any call can use: a server that reports nonsense must not break the sum. */
+const MAX_TOKENS = 1_000_000_000;
+
 function count(tokens: number): number {
-  return Number.isFinite(tokens) && tokens > 0 ? Math.ceil(tokens) : 0;
+  return Number.isFinite(tokens) && tokens > 0 ? Math.min(Math.ceil(tokens), MAX_TOKENS) : 0;
 }

@@ -1,3 +1,5 @@
+import { parseModelJson } from "./parse-model-json.js";
+
 /** Brackets that open nothing whole, after which the rest is not looked at: a hostile reply costs no more than this many passes. */
 const MAX_FAILURES = 100;
 
@@ -7,14 +9,14 @@ const MAX_FAILURES = 100;
  */
 export function jsonCandidates(reply: string): unknown[] {
   const text = reply.replace(/^\s*<think>[\s\S]*?<\/think>/, " ").trim();
-  const whole = parse(text);
+  const whole = parseModelJson(text);
   if (whole !== undefined) return [whole];
   const found: { readonly length: number; readonly value: unknown }[] = [];
   let failures = 0;
   for (let at = 0; at < text.length && failures < MAX_FAILURES; at++) {
     if (text[at] !== "{" && text[at] !== "[") continue;
     const end = balancedEnd(text, at);
-    const value = end === undefined ? undefined : parse(text.slice(at, end));
+    const value = end === undefined ? undefined : parseModelJson(text.slice(at, end));
     if (end === undefined || value === undefined) failures++;
     else {
       found.push({ length: end - at, value });
@@ -47,12 +49,4 @@ function stringEnd(text: string, start: number): number {
     else if (text[at] === '"') return at;
   }
   return text.length;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }

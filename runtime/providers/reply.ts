@@ -1,5 +1,6 @@
 import type { AssistantMessage, ToolCallRequest } from "../protocol/message.js";
 import type { ModelEvent, ModelRequest, ReplyEnd, Usage } from "../protocol/model.js";
+import { parseModelJson } from "./parse-model-json.js";
 import type { ToolNames } from "./tool-names.js";
 
 /** A tool call as it was collected from a stream: the name of the wire, and the arguments as text. */
@@ -68,7 +69,7 @@ function toolCalls(
     const name = names.fromWire(call.name === "" ? "unnamed" : call.name);
     // A call without parameters often comes with no arguments at all.
     if (call.arguments.trim() === "") return { id, name, input: {} };
-    const input = parseJson(call.arguments);
+    const input = parseModelJson(call.arguments);
     return input === undefined
       ? { id, name, input: null, malformed: call.arguments }
       : { id, name, input };
@@ -80,12 +81,4 @@ function freshId(id: string, used: ReadonlySet<string>): string {
   let n = used.size;
   while (used.has(`call_${n}`)) n++;
   return `call_${n}`;
-}
-
-function parseJson(text: string): ToolCallRequest["input"] | undefined {
-  try {
-    return JSON.parse(text) as ToolCallRequest["input"];
-  } catch {
-    return undefined;
-  }
 }

@@ -6,6 +6,7 @@ import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
 import { decideTool } from "../policy/decide.js";
 import type { ToolCallRequest } from "../protocol/message.js";
+import type { Ports } from "../protocol/ports.js";
 import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
 import type { Tool, ToolContext } from "../tools/tool.js";
 import { chargeTokens, grantFor } from "./grant.js";
@@ -56,9 +57,11 @@ export async function callTool(
     read_only: tool?.read_only ?? true,
   });
   const record = agent.record.under(invoked);
-  const result = await outcome({ ...agent, record }, tool, request, deps, signal);
+  const { ports, confinement } = agent.ports.forCall();
+  const result = await outcome({ ...agent, record }, ports, tool, request, deps, signal);
   if (!result.ok && result.error.code === "disk_full")
     agent.trouble.diskFull = result.error.message;
+  const layers = confinement();
   const shown = result.ok ? result.output : { error: { ...result.error } };
   await record(
     ...result.denials.map((denial) => ({
@@ -78,8 +81,8 @@ export async function callTool(
       ...(result.ok ? {} : { error_kind: result.error.kind }),
       denials: result.denials.map((denial) => ({ ...denial })),
       duration_ms: Math.max(0, Math.round(deps.now() - startedAt)),
-      execution_surface: agent.confinement.length > 0 ? "worker" : "daemon",
-      confinement: [...agent.confinement],
+      execution_surface: layers.length > 0 ? "worker" : "daemon",
+      confinement: [...layers],
     },
   );
   return result;
@@ -87,6 +90,7 @@ export async function callTool(
 
 async function outcome(
   agent: LiveAgent,
+  ports: Ports,
   tool: Tool | undefined,
   request: ToolCallRequest,
   deps: ToolCallDeps,
@@ -106,7 +110,7 @@ async function outcome(
   await chargeTokens(agent, deps.ledger, verdict.charge);
   try {
     return await tool.run(input.data, {
-      ports: agent.ports,
+      ports,
       grant: grantFor(agent, deps),
       workspace: agent.workspace,
       web: deps.web,

@@ -1,6 +1,6 @@
 import { promises as fs } from "node:fs";
-import { join } from "node:path";
-import { errnoOf, errorText } from "../base/error-text.js";
+import { errorText } from "../base/error-text.js";
+import { makeCeiling } from "../policy/ceiling.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { EventBody } from "../protocol/event.js";
 import type { StepId } from "../protocol/ids.js";
@@ -8,12 +8,15 @@ import { NO_USAGE } from "../protocol/model.js";
 import type { Plan } from "../protocol/plan.js";
 import { type RunMove, type RunState, transitionRun } from "../protocol/run.js";
 import { outputsOf } from "./check-plan.js";
+import { documentDenial } from "./document-denial.js";
 import type { Executed, StepOutcome } from "./execute-plan.js";
 import { executeRunPlan } from "./execute-run-plan.js";
-import { type Failure, failureOf } from "./failure.js";
+import { diskError, type Failure, failureOf } from "./failure.js";
 import { finishedDocuments } from "./finish.js";
 import { keepFinished } from "./keep-finished.js";
-import { firstPlan, replanned } from "./orchestrate.js";
+import { firstPlan, isDirect, replanned } from "./orchestrate.js";
+import { missingOutputs, printOutputs } from "./output-contract.js";
+import { savePlan } from "./plan-file.js";
 import { type Recorder, recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
 
@@ -21,13 +24,16 @@ import type { RunContext } from "./run-context.js";
 interface Progress {
   readonly record: Recorder;
   state: RunState;
+  /** What each document that a plan named was like when that plan began. */
+  readonly before: Map<string, string>;
 }
 
 /** Take a queued run to its end. Never throws: what went wrong is the run's failure, in the journal. */
 export async function carryOut(run: RunContext, signal: AbortSignal): Promise<void> {
   const record = recorder(run.deps.journal, { run_id: run.id, actor: "daemon" });
-  const progress: Progress = { record, state: "queued" };
+  const progress: Progress = { record, state: "queued", before: new Map() };
   try {
+    signal.throwIfAborted();
     await makeRunDir(run.dir);
     const { plan, executed } = await planAndExecute(run, progress, signal);
     await finish(run, plan, executed, progress);
@@ -46,15 +52,7 @@ async function makeRunDir(dir: string): Promise<void> {
   try {
     await fs.mkdir(dir, { recursive: true, mode: 0o770 });
   } catch (thrown) {
-    const full = errnoOf(thrown) === "ENOSPC" || errnoOf(thrown) === "EDQUOT";
-    throw new AgentdError(
-      full ? "disk_full" : "unavailable",
-      "make workspace",
-      `cannot make ${dir}: ${errorText(thrown)}`,
-      {
-        cause: thrown,
-      },
-    );
+    throw diskError("make workspace", `cannot make ${dir}`, thrown);
   }
 }
 
@@ -73,13 +71,14 @@ async function planAndExecute(
     const failures = failuresOf(executed);
     const first = failures[0];
     if (first === undefined) return { plan, executed };
-    const fatal = failures.find(({ failure }) => failure.class === "fatal");
+    // Not one that was only cancelled because of the other.
+    const fatal =
+      failures.find(({ failure }) => failure.class === "fatal" && failure.code !== "cancelled") ??
+      failures.find(({ failure }) => failure.class === "fatal");
     if (fatal !== undefined) throw stepError(fatal);
-    if (replans >= run.deps.settings.planner.max_replans || run.request.role !== undefined)
+    if (replans >= run.deps.settings.planner.max_replans || isDirect(run.request))
       throw stepError(first);
-    const succeeded = new Set(
-      [...executed.states].flatMap(([id, state]) => (state === "succeeded" ? [id] : [])),
-    );
+    const succeeded = await stillStanding(executed);
     await progress.record({
       kind: "plan_replanned",
       reason: stepError(first).message,
@@ -100,12 +99,27 @@ async function beginPlan(
   replans: number,
   progress: Progress,
 ): Promise<void> {
-  await fs.writeFile(join(run.dir, "plan.json"), `${JSON.stringify(plan, null, 2)}\n`);
+  await savePlan(run.dir, plan, run.deps.entropy);
+  if (!progress.before.has(plan.final_output)) {
+    for (const [path, print] of await printOutputs([plan.final_output]))
+      progress.before.set(path, print);
+  }
   await progress.record(
     { kind: "plan_produced", plan, subtask_count: plan.steps.length, replans_used: replans },
     moveEvent(progress, "execute"),
   );
   progress.state = "running";
+}
+
+/** The steps that have succeeded and whose files are still there: what another step removed has to be made again. */
+async function stillStanding({ outcomes }: Executed): Promise<ReadonlySet<StepId>> {
+  const standing = new Set<StepId>();
+  for (const [id, outcome] of outcomes) {
+    if (!outcome.ok) continue;
+    const never = new Map(outcome.outputs.map((path) => [path, ""]));
+    if ((await missingOutputs(never)).length === 0) standing.add(id);
+  }
+  return standing;
 }
 
 function failuresOf(
@@ -133,12 +147,16 @@ async function finish(
   executed: Executed,
   progress: Progress,
 ): Promise<void> {
-  const roles = run.deps.roles();
+  const { deps, dir } = run;
+  const roles = deps.roles();
+  const ceiling = makeCeiling(deps.policy, { workspace: dir, never: deps.neverGrantable });
   const result = await finishedDocuments({
     plan,
     outcomes: executed.outcomes,
     outputsOf: (step) => outputsOf(step, roles),
-    runDir: run.dir,
+    before: progress.before,
+    denial: (path) => documentDenial(path, ceiling),
+    runDir: dir,
   });
   await progress.record(
     { kind: "run_result", ...result, usage: NO_USAGE },

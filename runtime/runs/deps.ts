@@ -1,21 +1,15 @@
 import type { Journal } from "../audit/journal.js";
 import type { Entropy } from "../base/ulid.js";
-import type { Denial } from "../protocol/access.js";
-import type { AgentId } from "../protocol/ids.js";
+import type { Ceiling } from "../policy/ceiling.js";
+import type { Capability } from "../protocol/capability.js";
+import type { Compiled, CompileRequest } from "../protocol/compile.js";
 import type { PolicyFile } from "../protocol/policy-file.js";
-import type { Ports } from "../protocol/ports.js";
 import type { Settings } from "../protocol/settings.js";
-import type { Token } from "../protocol/token.js";
 import type { ModelDirectory } from "../providers/models.js";
+import type { AgentPorts } from "../sandbox/agent-ports.js";
+import type { ConfinedAgent } from "../sandbox/confined-agent.js";
 import type { Tool } from "../tools/tool.js";
 import type { Roles } from "./check-plan.js";
-
-/** The ports of one agent, and what confines them. */
-export interface AgentPorts extends Ports {
-  /** The layers in force; empty while nothing is confined. */
-  readonly confinement: readonly string[];
-  readonly close: () => Promise<void>;
-}
 
 /** Everything that carrying out goals needs, wired in the main. */
 export interface EngineDeps {
@@ -29,17 +23,13 @@ export interface EngineDeps {
   readonly neverGrantable: readonly string[];
   /** Where runs have their directories; absolute and resolved. */
   readonly workspaceBase: string;
-  readonly openPorts: (agent: {
-    readonly id: AgentId;
-    readonly workspace: string;
-    readonly tokens: readonly Token[];
-    /** Refuses an address that a granted host resolved to; asked before each connection. */
-    readonly judgeAddress: (to: {
-      host: string;
-      port: number;
-      address: string;
-    }) => Denial | undefined;
-  }) => Promise<AgentPorts>;
+  /** Throws `unavailable`, naming the layer that is missing, where this machine cannot confine an agent. */
+  readonly openPorts: (agent: ConfinedAgent) => AgentPorts;
+  /** The plan of a confined process that holds these capabilities, under the ceiling. */
+  readonly compile: (
+    request: CompileRequest,
+    holder: { readonly capabilities: readonly Capability[]; readonly ceiling: Ceiling },
+  ) => Promise<Compiled>;
   readonly entropy: Entropy;
   readonly log: (
     level: "info" | "warn" | "error",

@@ -4,7 +4,8 @@ import type { Plan, PlanStep } from "../protocol/plan.js";
 import type { StepMove, StepState } from "../protocol/step.js";
 import { transitionStep } from "../protocol/step.js";
 import { blockedSteps, readySteps } from "./dag.js";
-import { type Failure, failureOf } from "./failure.js";
+import { type Failure, failureOf, RunEnded } from "./failure.js";
+import { openUnderWay } from "./under-way.js";
 
 /** What one step came to. `text` is its agent's last reply, `outputs` the files it promised and made. */
 export type StepOutcome =
@@ -33,7 +34,8 @@ export interface Executed {
 
 /**
  * Walk the DAG: a step starts as soon as its own dependencies have succeeded. When one fails the others go on, and only what
- * depends on it is skipped, unless the failure is fatal: then what is under way is aborted. Returns when nothing is under way.
+ * depends on it is skipped, unless the failure is fatal: then what is under way is cancelled. Returns when nothing is under way;
+ * throws what `moved` threw.
  */
 export async function executePlan(execution: Execution, signal: AbortSignal): Promise<Executed> {
   const { plan, kept } = execution;
@@ -41,7 +43,9 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
     plan.steps.map(({ id }) => [id, kept.has(id) ? "succeeded" : "waiting"]),
   );
   const outcomes = new Map<StepId, StepOutcome>(kept);
-  const underWay = new Map<StepId, Promise<void>>();
+  const underWay = openUnderWay();
+  // Steps whose start is being recorded are no longer ready; those that are ready together share the journal's sync.
+  const begun = new Set<StepId>();
   const fatal = new AbortController();
   const stop = AbortSignal.any([signal, fatal.signal]);
 
@@ -55,6 +59,7 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
   };
 
   const carryOut = async (step: PlanStep): Promise<void> => {
+    await move(step, "start");
     const outcome = await execution.runStep(step, stop).catch(
       (thrown: unknown): StepOutcome => ({
         ok: false,
@@ -64,30 +69,29 @@ export async function executePlan(execution: Execution, signal: AbortSignal): Pr
     outcomes.set(step.id, outcome);
     await move(step, endingMove(outcome, stop), outcome);
     if (!outcome.ok && outcome.failure.class === "fatal")
-      fatal.abort(new AgentdError(outcome.failure.code, "run step", outcome.failure.message));
+      fatal.abort(new RunEnded("cancelled", `step ${step.id} failed: ${outcome.failure.message}`));
   };
 
   const startReady = async (): Promise<void> => {
     for (const step of blockedSteps(plan, states)) await move(step, "skip");
-    for (const step of readySteps(plan, states).slice(0, execution.maxParallel - underWay.size)) {
-      await move(step, "start");
-      underWay.set(
-        step.id,
-        carryOut(step).finally(() => underWay.delete(step.id)),
-      );
+    if (stop.aborted) return;
+    const ready = readySteps(plan, states).filter(({ id }) => !begun.has(id));
+    for (const step of ready.slice(0, execution.maxParallel - underWay.count())) {
+      begun.add(step.id);
+      underWay.add(carryOut(step));
     }
   };
 
   try {
     for (;;) {
       if (!stop.aborted) await startReady();
-      if (underWay.size === 0) break;
-      await Promise.race(underWay.values());
+      if (underWay.isIdle()) break;
+      await underWay.nextEnd();
     }
   } catch (thrown) {
     // The journal cannot be written: nothing may go on unrecorded.
     fatal.abort(thrown);
-    await Promise.allSettled(underWay.values());
+    await underWay.settled();
     throw thrown;
   }
   for (const step of plan.steps) {

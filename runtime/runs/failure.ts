@@ -36,9 +36,20 @@ export function failureOf(thrown: unknown): Failure {
   if (thrown instanceof AgentdError) {
     return { code: thrown.code, message: thrown.message, class: "fatal", hint: thrown.hint };
   }
-  const errno = errnoOf(thrown);
-  const code = errno === "ENOSPC" || errno === "EDQUOT" ? "disk_full" : "internal";
+  const code = isDiskFull(thrown) ? "disk_full" : "internal";
   return { code, message: errorText(thrown), class: "fatal" };
+}
+
+function isDiskFull(thrown: unknown): boolean {
+  const errno = errnoOf(thrown);
+  return errno === "ENOSPC" || errno === "EDQUOT";
+}
+
+/** What the file system refused the daemon itself: `disk_full` where that is the reason, else `unavailable`. */
+export function diskError(op: string, what: string, thrown: unknown): AgentdError {
+  const message = `${what}: ${errorText(thrown)}`;
+  const code = isDiskFull(thrown) ? "disk_full" : "unavailable";
+  return new AgentdError(code, op, message, { cause: thrown });
 }
 
 /** Whether another plan could help when a model call failed for this reason, and the error that the operator sees. */
@@ -59,6 +70,8 @@ export function providerFailure(kind: ProviderFailureKind, message: string): Fai
       return { code: "step_failed", message, class: "replan" };
     case "not_understood":
       return { code: "goal_not_understood", message, class: "fatal" };
+    case "over_budget":
+      return { code: "budget_exceeded", message, class: "fatal" };
     case "cancelled":
       return { code: "cancelled", message, class: "fatal" };
     default:

@@ -1,52 +1,74 @@
 import { promises as fs } from "node:fs";
+import { dirname } from "node:path";
+import type { Denial } from "../protocol/access.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { StepId } from "../protocol/ids.js";
 import type { Plan, PlanStep } from "../protocol/plan.js";
 import { inDependencyOrder } from "./dag.js";
 import type { StepOutcome } from "./execute-plan.js";
-import { missingOutputs, printOutputs, syncFiles } from "./output-contract.js";
+import { diskError } from "./failure.js";
+import { missingOutputs, syncFiles } from "./output-contract.js";
 
 interface Finished {
   readonly plan: Plan;
   readonly outcomes: ReadonlyMap<StepId, StepOutcome>;
   readonly outputsOf: (step: PlanStep) => readonly string[];
+  /** What the document was like before the run, for one that no step declares. */
+  readonly before: ReadonlyMap<string, string>;
+  /** Why no agent of this run can have made a file there. */
+  readonly denial: (path: string) => Promise<Denial | undefined>;
   readonly runDir: string;
+}
+
+interface Documents {
+  final_output: string;
+  final_text: string;
+  documents: string[];
 }
 
 /**
  * What a run whose steps have all succeeded gives: the path of its document and the last reply of the step that made it. The
- * document exists and is synced. A lone agent that was asked for no file has its reply kept as the document.
+ * document is this run's work, lies where its agents may write, and is synced. A lone agent that was asked for no file has its
+ * reply kept as the document, in the run's own directory. Throws `denied` and `output_missing`.
  */
-export async function finishedDocuments({ plan, outcomes, outputsOf, runDir }: Finished): Promise<{
-  final_output: string;
-  final_text: string;
-  documents: string[];
-}> {
+export async function finishedDocuments(finished: Finished): Promise<Documents> {
+  const { plan, outcomes, outputsOf } = finished;
   const { final_output } = plan;
-  const maker =
-    plan.steps.find((step) => outputsOf(step).includes(final_output)) ??
-    inDependencyOrder(plan).at(-1);
+  const declaring = plan.steps.find((step) => outputsOf(step).includes(final_output));
+  const maker = declaring ?? inDependencyOrder(plan).at(-1);
   const outcome = maker === undefined ? undefined : outcomes.get(maker.id);
   const final_text = outcome?.ok === true ? outcome.text : "";
-  if (!(await exists(final_output))) {
-    const ownFile = final_output.startsWith(`${runDir}/`);
-    if (!ownFile || plan.steps.length !== 1 || final_text.trim() === "") {
-      throw new AgentdError(
-        "output_missing",
-        "finish run",
-        `every step succeeded, but ${final_output} was not written`,
-      );
-    }
-    await fs.writeFile(final_output, final_text.endsWith("\n") ? final_text : `${final_text}\n`, {
-      flag: "wx",
-    });
-  }
+  const denial = await finished.denial(final_output);
+  if (denial !== undefined) throw new AgentdError("denied", "finish run", denial.message);
+  if (!(await isMade(final_output, declaring !== undefined, finished.before)))
+    await keepReply(final_text, finished);
   await syncFiles([final_output]);
   return { final_output, final_text, documents: [final_output] };
 }
 
-/** True for a regular file. */
-async function exists(path: string): Promise<boolean> {
-  const never = new Map([...(await printOutputs([path])).keys()].map((key) => [key, ""]));
-  return (await missingOutputs(never)).length === 0;
+/** A step that declares the file answers for its being new; one that nobody declares must have changed since the run began. */
+async function isMade(
+  path: string,
+  isDeclared: boolean,
+  before: ReadonlyMap<string, string>,
+): Promise<boolean> {
+  const then = isDeclared ? "" : (before.get(path) ?? "");
+  return (await missingOutputs(new Map([[path, then]]))).length === 0;
+}
+
+/** Straight in the run's directory, where no folder that an agent made can lead elsewhere, and never over anything. */
+async function keepReply(text: string, { plan, runDir }: Finished): Promise<void> {
+  const { final_output, steps } = plan;
+  if (dirname(final_output) !== runDir || steps.length !== 1 || text.trim() === "") {
+    throw new AgentdError(
+      "output_missing",
+      "finish run",
+      `every step succeeded, but ${final_output} was not written`,
+    );
+  }
+  try {
+    await fs.writeFile(final_output, text.endsWith("\n") ? text : `${text}\n`, { flag: "wx" });
+  } catch (thrown) {
+    throw diskError("keep reply", `cannot write ${final_output}`, thrown);
+  }
 }

@@ -1,6 +1,6 @@
 import type { Ceiling } from "../policy/ceiling.js";
 import type { AgentId } from "../protocol/ids.js";
-import type { Ports } from "../protocol/ports.js";
+import type { AgentPorts } from "../sandbox/agent-ports.js";
 import type { Recorder } from "./record.js";
 
 /** One agent that is at work: what a tool call needs to know of it. */
@@ -8,11 +8,9 @@ export interface LiveAgent {
   readonly id: AgentId;
   readonly name: string;
   readonly ceiling: Ceiling;
-  readonly ports: Ports;
+  readonly ports: AgentPorts;
   /** The run's directory, absolute and resolved. */
   readonly workspace: string;
-  /** The layers that confine its workers; empty while nothing does. */
-  readonly confinement: readonly string[];
   readonly record: Recorder;
   /** What happened to it that its step's failure is put down to, whatever its model makes of it. */
   readonly trouble: { diskFull?: string };

@@ -1,4 +1,4 @@
-import { type BigIntStats, promises as fs } from "node:fs";
+import { type BigIntStats, constants, promises as fs } from "node:fs";
 import { dirname } from "node:path";
 import { errnoOf } from "../base/error-text.js";
 
@@ -49,9 +49,13 @@ function printOfStats(stats: BigIntStats): Print {
   return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(":");
 }
 
+// An agent may have put a link or a pipe where its file was: neither is followed nor waited for.
+const NO_FILE = new Set(["ENOENT", "EACCES", "ELOOP", "EINVAL", "ENXIO"]);
+const SYNC_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 async function syncOne(path: string): Promise<void> {
   try {
-    const handle = await fs.open(path, "r");
+    const handle = await fs.open(path, SYNC_FLAGS);
     try {
       await handle.sync();
     } finally {
@@ -59,8 +63,8 @@ async function syncOne(path: string): Promise<void> {
     }
   } catch (thrown) {
     const errno = errnoOf(thrown);
-    // Write-only for us, or gone again: what it promises is checked elsewhere.
-    if (errno === "ENOENT" || errno === "EACCES") return;
+    // Write-only for us, gone again, or no file any more: what it promises is checked elsewhere.
+    if (errno !== undefined && NO_FILE.has(errno)) return;
     throw thrown;
   }
 }

@@ -35,6 +35,7 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
       message: entry,
     })),
   );
+  prewarm(work);
   const outcome = await runAgent(
     {
       messages,
@@ -75,6 +76,14 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
   if (outcome.stop_reason === "complete") return { ok: true, text: outcome.text };
   signal.throwIfAborted();
   return { ok: false, failure: stopFailure(outcome) };
+}
+
+/** Starts the workers that the first calls will need beside the model's first answer; without a token, none. */
+function prewarm({ run, agent }: StepWork): void {
+  const held = run.shared.ledger.heldBy(agent.id).map(({ token }) => token.capability.kind);
+  const files = held.includes("file_read") || held.includes("file_write");
+  const web = held.includes("network") || held.includes("web_search");
+  void agent.ports.prewarm({ files, web });
 }
 
 /** The tools whose use some token of the agent allows; a model is not shown what it would be denied. */

@@ -3,6 +3,7 @@ import { resolveParams } from "../catalog/role-params.js";
 import { expandGrants } from "../policy/expand.js";
 import type { PlanStep } from "../protocol/plan.js";
 import type { Role } from "../protocol/role.js";
+import { documentDenial } from "./document-denial.js";
 import type { StepOutcome } from "./execute-plan.js";
 import { type Failure, failureOf } from "./failure.js";
 import { missingOutputs, printOutputs, syncFiles } from "./output-contract.js";
@@ -35,7 +36,11 @@ export async function runStep(
     role.scaffold === undefined ? run.deps.models.resolve(role.model).model : "scaffold";
   const agent = await spawnAgent(run, { name: role.name, model, step: step.id, grants });
   const stop = new AbortController();
-  run.shared.liveAgents.set(agent.id, stop);
+  let settle = (): void => undefined;
+  const ended = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  run.shared.liveAgents.set(agent.id, { stop, ended });
   let outcome: StepOutcome = failed({
     code: "internal",
     message: "the agent did not end",
@@ -50,7 +55,7 @@ export async function runStep(
     return outcome;
   } finally {
     run.shared.liveAgents.delete(agent.id);
-    await endAgent(agent, outcome);
+    await endAgent(agent, outcome).finally(settle);
   }
 }
 
@@ -75,6 +80,11 @@ async function judge(
       message: `the agent reported: ${error}`,
       class: "replan",
     });
+  for (const path of outputs) {
+    const denial = await documentDenial(path, agent.ceiling);
+    if (denial !== undefined)
+      return failed({ code: "denied", message: denial.message, class: "replan" });
+  }
   const missing = await missingOutputs(before);
   if (missing.length > 0) {
     await agent.record(

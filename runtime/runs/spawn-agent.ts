@@ -1,10 +1,10 @@
 import { ulid } from "../base/ulid.js";
 import { makeCeiling, withinCeiling } from "../policy/ceiling.js";
-import { decideAddress } from "../policy/decide.js";
 import { formatGrant } from "../policy/grammar.js";
 import type { Grant } from "../protocol/capability.js";
 import type { StepId } from "../protocol/ids.js";
 import { AgentId } from "../protocol/ids.js";
+import { confinedAgent, watchTokens } from "./confined-agent.js";
 import type { LiveAgent } from "./live-agent.js";
 import { recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
@@ -35,6 +35,8 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
   const subject = { run_id: run.id, step_id: wish.step, agent_id: id };
   const byDaemon = recorder(deps.journal, { ...subject, actor: "daemon" });
   const ceiling = makeCeiling(deps.policy, { workspace: run.dir, never: deps.neverGrantable });
+  // First of all: where nothing can be confined, no agent is born.
+  const ports = deps.openPorts(confinedAgent({ id, ceiling, record: byDaemon, run }));
   const verdicts = wish.grants.map((grant) => ({ grant, verdict: withinCeiling(grant, ceiling) }));
   const tokens = shared.ledger.issue(
     id,
@@ -59,22 +61,17 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
           ],
     ),
   );
-  const ports = await deps.openPorts({
-    id,
-    workspace: run.dir,
-    tokens,
-    judgeAddress: (to) => decideAddress(to, shared.ledger.heldBy(id), ceiling, deps.entropy.now()),
-  });
+  const unwatch = watchTokens(id, run, (revoked) => ports.tokensChanged(revoked));
   return {
     id,
     name: wish.name,
     ceiling,
     ports,
     workspace: run.dir,
-    confinement: ports.confinement,
     trouble: {},
     record: recorder(deps.journal, { ...subject, actor: "agent" }).under(spawned),
     end: async (reason, message) => {
+      unwatch();
       const revoked = shared.ledger.release(id);
       try {
         await ports.close();

@@ -24,6 +24,8 @@ export interface TokenLedger {
   readonly charge: (tokens: readonly TokenId[]) => readonly Token[];
   /** Revokes the tokens and all that were cut from them; returns those that were not revoked before. */
   readonly revoke: (tokens: readonly TokenId[]) => readonly Token[];
+  /** Calls `listener` with what an agent has just lost, or with nothing where it was given more, until the subscription ends. */
+  readonly watch: (agent: AgentId, listener: (revoked: readonly Token[]) => void) => () => void;
   /** Revokes and forgets all that an ended agent held. */
   readonly release: (agent: AgentId) => readonly Token[];
 }
@@ -31,8 +33,9 @@ export interface TokenLedger {
 export function openTokenLedger(entropy: Entropy): TokenLedger {
   const tokens = new Map<TokenId, Held>();
   const byAgent = new Map<AgentId, Held[]>();
+  const watchers = new Map<AgentId, (revoked: readonly Token[]) => void>();
 
-  const revoke = (ids: readonly TokenId[]): readonly Token[] => {
+  const revokeTree = (ids: readonly TokenId[]): readonly Token[] => {
     const revoked: Token[] = [];
     for (const id of ids) {
       const held = tokens.get(id);
@@ -43,7 +46,14 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
       const children = [...tokens.values()].filter(
         (other) => other.token.parent_id === id && !other.revoked,
       );
-      revoked.push(...revoke(children.map((child) => child.token.id)));
+      revoked.push(...revokeTree(children.map((child) => child.token.id)));
+    }
+    return revoked;
+  };
+  const revoke = (ids: readonly TokenId[]): readonly Token[] => {
+    const revoked = revokeTree(ids);
+    for (const agent of new Set(revoked.map((token) => token.agent_id))) {
+      watchers.get(agent)?.(revoked.filter((token) => token.agent_id === agent));
     }
     return revoked;
   };
@@ -54,6 +64,7 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
       const held = issued.map((token): Held => ({ token, uses: [], revoked: false }));
       for (const entry of held) tokens.set(entry.token.id, entry);
       byAgent.set(agent, [...(byAgent.get(agent) ?? []), ...held]);
+      watchers.get(agent)?.([]);
       return issued;
     },
     heldBy: (agent) => byAgent.get(agent) ?? [],
@@ -66,6 +77,12 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
       return limited.map((held) => held.token);
     },
     revoke,
+    watch: (agent, listener) => {
+      watchers.set(agent, listener);
+      return () => {
+        watchers.delete(agent);
+      };
+    },
     release: (agent) => {
       const held = byAgent.get(agent) ?? [];
       const released = revoke(held.map((entry) => entry.token.id));

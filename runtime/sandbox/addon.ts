@@ -31,6 +31,8 @@ export interface Addon {
   readonly peerCredentials: (fd: number) => PeerCredentials;
   /** False when the process is gone. */
   readonly sendSignal: (pidfd: number, signal: number) => boolean;
+  /** What the running kernel knows; 0 where Landlock is missing or switched off. */
+  readonly landlockAbi: () => number;
   readonly pipe: () => readonly [readEnd: number, writeEnd: number];
   readonly socketPair: () => readonly [ours: number, theirs: number];
   readonly closeFd: (fd: number) => void;

@@ -15,11 +15,10 @@ const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const DT_NEEDED = 1;
 const DT_STRTAB = 5;
-const DT_STRSZ = 10;
 const DT_RPATH = 15;
 const DT_RUNPATH = 29;
 /** No honest table is larger; a broken file is then "no ELF". */
-const MAX_TABLE_BYTES = 4_194_304;
+const MAX_TABLE_BYTES = 1_048_576;
 
 interface Segment {
   readonly type: number;
@@ -90,21 +89,26 @@ async function readDynamic(
     tag: Number(table.readBigInt64LE(i * 16)),
     value: Number(table.readBigUInt64LE(i * 16 + 8)),
   }));
-  const valueOf = (wanted: number) => entries.find(({ tag }) => tag === wanted)?.value;
-  const offset = fileOffset(segments, valueOf(DT_STRTAB) ?? -1);
-  const strings = offset === undefined ? null : await readAt(file, offset, valueOf(DT_STRSZ) ?? 0);
-  if (strings === null) return null;
-  const text = (at: number) => {
-    const end = strings.indexOf(0, at);
-    return strings.toString("utf8", at, end < 0 ? strings.length : end);
+  const firstOf = (wanted: number) => entries.find(({ tag }) => tag === wanted)?.value;
+  const offset = fileOffset(segments, firstOf(DT_STRTAB) ?? -1);
+  if (offset === undefined) return null;
+  const all = async (...tags: readonly number[]): Promise<readonly string[]> => {
+    const wanted = entries.filter(({ tag }) => tags.includes(tag));
+    const texts = await Promise.all(wanted.map(({ value }) => readText(file, offset + value)));
+    return texts.filter((text) => text !== "");
   };
-  const all = (...tags: readonly number[]) =>
-    entries.filter(({ tag }) => tags.includes(tag)).map(({ value }) => text(value));
   return {
     interpreter,
-    needed: all(DT_NEEDED),
-    search: all(DT_RPATH, DT_RUNPATH).flatMap((list) => list.split(":")),
+    needed: await all(DT_NEEDED),
+    search: (await all(DT_RPATH, DT_RUNPATH)).flatMap((list) => list.split(":")),
   };
+}
+
+/** A name of the string table, which may be many megabytes long as a whole. Empty where it does not end. */
+async function readText(file: FileHandle, offset: number): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(1_024), 0, 1_024, offset);
+  const end = buffer.indexOf(0);
+  return end < 0 || end > bytesRead ? "" : buffer.toString("utf8", 0, end);
 }
 
 function fileOffset(segments: readonly Segment[], address: number): number | undefined {

@@ -74,6 +74,13 @@ function filesPlan(): ConfinementPlan {
   );
 }
 
+const compiledTo = (plan: () => ConfinementPlan) => async () =>
+  ({
+    ok: true,
+    plan: plan(),
+    ...{ kernel_strength: [], notes: [], depends_on: [], make_dirs: [], rescan: [] },
+  }) as const;
+
 // The proof is policy's to give; here the worker is asked what the check above it would have refused.
 const grantedRead = (path: string) => ({ kind: "file_read", path }) as Granted<"file_read">;
 const grantedWrite = (path: string) => ({ kind: "file_write", path }) as Granted<"file_write">;
@@ -111,7 +118,11 @@ beforeEach(async () => {
   await writeFile(`${dir}/exact/that`, "that");
   await writeFile(`${dir}/secret`, "secret");
   const { addon, spawner } = host;
-  worker = createFileWorker({ addon, spawner, plan: filesPlan, idleMs: 60_000 });
+  worker = createFileWorker({
+    machine: { addon, spawner },
+    compile: compiledTo(filesPlan),
+    idleMs: 60_000,
+  });
 });
 afterAll(async () => {
   await worker?.close();
@@ -236,7 +247,10 @@ describe("listing", () => {
       ],
     });
     expect(await list("in", 10)).toMatchObject({ truncated: false });
-    expect(await list("in/file", 10)).toEqual({ kind: "file", truncated: false, entries: [] });
+    const itself = { name: "file", kind: "file", size_bytes: 10 };
+    expect(await list("in/file", 10)).toEqual({
+      ...{ kind: "file", truncated: false, entries: [itself] },
+    });
   });
 });
 
@@ -248,11 +262,15 @@ describe("the worker", () => {
 
   it("is reaped when idle and comes back on the next call", async () => {
     const { addon, spawner } = host;
-    const brief = createFileWorker({ addon, spawner, plan: filesPlan, idleMs: 30 });
+    const brief = createFileWorker({
+      machine: { addon, spawner },
+      compile: compiledTo(filesPlan),
+      idleMs: 30,
+    });
     expect(await brief.warm(signal)).toBe(true);
     expect(brief.enforced()).toMatchObject({ capabilities: "none" });
     await sleep(120);
-    expect(brief.enforced()).toBeNull();
+    expect(brief.isRunning()).toBe(false);
     const range = { offset_bytes: 0, max_bytes: 4 };
     const result = await brief.port.read(grantedRead(`${dir}/in/file`), range, signal);
     expect(result.ok).toBe(true);
@@ -262,7 +280,11 @@ describe("the worker", () => {
   it("a changed token set is in force at the next call", async () => {
     let plan = filesPlan();
     const { addon, spawner } = host;
-    const changing = createFileWorker({ addon, spawner, plan: () => plan, idleMs: 60_000 });
+    const changing = createFileWorker({
+      machine: { addon, spawner },
+      compile: compiledTo(() => plan),
+      idleMs: 60_000,
+    });
     const range = { offset_bytes: 0, max_bytes: 4 };
     const ask = () => changing.port.read(grantedRead(`${dir}/in/file`), range, signal);
     expect((await ask()).ok).toBe(true);
@@ -275,7 +297,11 @@ describe("the worker", () => {
   it("that cannot be launched says which step failed", async () => {
     const { addon, spawner } = host;
     const plan = () => ({ ...filesPlan(), cwd: "/nowhere" });
-    const broken = createFileWorker({ addon, spawner, plan, idleMs: 1_000 });
+    const broken = createFileWorker({
+      machine: { addon, spawner },
+      compile: compiledTo(plan),
+      idleMs: 1_000,
+    });
     const range = { offset_bytes: 0, max_bytes: 4 };
     const result = await broken.port.read(grantedRead(`${dir}/in/file`), range, signal);
     expect(result).toMatchObject({ ok: false, kind: "unavailable" });

@@ -1,26 +1,28 @@
-import { openSync } from "node:fs";
-import { constants } from "node:os";
-import type { Denial } from "../protocol/access.js";
-import { type ConfinementPlan, PlanPath } from "../protocol/confinement.js";
+import { openSync, statSync } from "node:fs";
+import { basename } from "node:path";
+import { errnoOf } from "../base/error-text.js";
+import type { Compiled } from "../protocol/compile.js";
+import { PlanPath } from "../protocol/confinement.js";
 import {
   decodeList,
   decodeRead,
+  decodeStat,
   decodeWritten,
-  type FileReply,
   type FileRequest,
   MAX_CONTENT_BYTES,
   MAX_READ_BYTES,
 } from "../protocol/file-worker-wire.js";
 import type { FileContent, FilesPort, PortFailure, PortResult } from "../protocol/ports.js";
-import type { Addon } from "./addon.js";
+import { type Enforced, type Machine, notCompiled, notLaunched } from "./confined-agent.js";
 import { type FileChannel, openFileChannel } from "./file-channel.js";
-import type { Child, Spawner } from "./spawner.js";
+import { interpretReply } from "./interpret-reply.js";
+import { portFailure } from "./port-failure.js";
+import type { Child } from "./spawner.js";
 
 export interface FileWorkerOptions {
-  readonly spawner: Spawner;
-  readonly addon: Addon;
+  readonly machine: Pick<Machine, "spawner" | "addon">;
   /** The plan in force now; asked at every launch. Its argv names the grants (`native/src/file_grants.h`). */
-  readonly plan: () => ConfinementPlan;
+  readonly compile: () => Promise<Compiled>;
   /** A worker that was asked nothing for so long is ended; the next call starts another. */
   readonly idleMs: number;
 }
@@ -30,16 +32,21 @@ export interface FileWorker {
   readonly port: FilesPort;
   /** Starts it ahead of the first call. False where it cannot be launched; calls then say why. */
   readonly warm: (signal: AbortSignal) => Promise<boolean>;
-  /** The agent's tokens changed: the worker is killed at once, calls in flight fail, the next call launches under the new plan. */
+  /** A token was taken away: the worker is killed at once, calls in flight fail, the next call launches under the new plan. */
   readonly invalidate: () => void;
-  /** What confines it now; null while none runs. */
-  readonly enforced: () => Readonly<Record<string, string>> | null;
+  /** More is granted: the next call launches under the new plan, calls in flight end under the old one. */
+  readonly renew: () => void;
+  /** What confines it, or confined the last one; null before the first. */
+  readonly enforced: () => Enforced | null;
+  readonly isRunning: () => boolean;
   readonly close: () => Promise<void>;
 }
 
 interface Running {
   readonly channel: FileChannel;
   readonly child: Child;
+  /** The paths that its plan took as they stood, and what stood there. */
+  readonly stamps: ReadonlyMap<string, string>;
 }
 
 type Started = { readonly ok: true; readonly running: Running } | PortFailure;
@@ -53,24 +60,23 @@ class Worker implements FileWorker {
   readonly #options: FileWorkerOptions;
   #starting: Promise<Started> | null = null;
   #running: Running | null = null;
+  #enforced: Enforced | null = null;
   #idle: NodeJS.Timeout | null = null;
   #lifetime = new AbortController();
+  #closed = false;
 
   constructor(options: FileWorkerOptions) {
     this.#options = options;
     this.port = {
       read: (file, range, signal) => this.#read(file.path, range, signal),
-      list: async (path, maxEntries, signal) => {
-        const request = { verb: "list", path: path.path, max_entries: maxEntries } as const;
-        const answer = await this.#ask(request, signal);
-        if (!answer.ok) return answer;
-        const { kind, truncated, entries } = decodeList(answer.value);
-        return { ok: true, value: { kind: kind === "dir" ? "dir" : "file", truncated, entries } };
-      },
+      list: (path, maxEntries, signal) => this.#list(path.path, maxEntries, signal),
       write: async (file, content, signal) => {
         const verb = content.append ? "append" : "replace";
         if (content.bytes.length > MAX_CONTENT_BYTES)
-          return failure("too_large", `${file.path}: one write takes ${MAX_CONTENT_BYTES} bytes`);
+          return portFailure(
+            "too_large",
+            `${file.path}: one write takes ${MAX_CONTENT_BYTES} bytes`,
+          );
         const answer = await this.#ask({ verb, path: file.path, content: content.bytes }, signal);
         return answer.ok
           ? { ok: true, value: { bytes_written: decodeWritten(answer.value) } }
@@ -85,8 +91,20 @@ class Worker implements FileWorker {
     return started.ok;
   }
 
-  enforced(): Readonly<Record<string, string>> | null {
-    return this.#running?.channel.isOpen() === true ? this.#running.child.enforced : null;
+  enforced(): Enforced | null {
+    return this.#enforced;
+  }
+
+  isRunning(): boolean {
+    return this.#running?.channel.isOpen() === true;
+  }
+
+  renew(): void {
+    this.#lifetime = new AbortController();
+    this.#starting = null;
+    const old = this.#running;
+    this.#running = null;
+    if (old !== null) endWhenDone(old);
   }
 
   invalidate(): void {
@@ -97,9 +115,28 @@ class Worker implements FileWorker {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const exited = this.#running?.child.exited;
+    const starting = this.#starting;
     this.invalidate();
+    await starting;
     await exited;
+  }
+
+  /** A directory's entries; of a file, the file itself. */
+  async #list(
+    path: string,
+    maxEntries: number,
+    signal: AbortSignal,
+  ): ReturnType<FilesPort["list"]> {
+    const listed = await this.#ask({ verb: "list", path, max_entries: maxEntries }, signal);
+    if (!listed.ok) return listed;
+    const { kind, truncated, entries } = decodeList(listed.value);
+    if (kind === "dir") return { ok: true, value: { kind, truncated, entries } };
+    const found = await this.#ask({ verb: "stat", path }, signal);
+    if (!found.ok) return found;
+    const entry = { name: basename(path), ...decodeStat(found.value) };
+    return { ok: true, value: { kind: "file", truncated: false, entries: [entry] } };
   }
 
   /** At most `max_bytes`; what is more than one frame holds is asked for piece by piece. */
@@ -131,42 +168,67 @@ class Worker implements FileWorker {
 
   async #ask(request: FileRequest, signal: AbortSignal): Promise<PortResult<Uint8Array>> {
     if (!PlanPath.safeParse(request.path).success)
-      return failure("failed", `${request.path}: not an absolute, normalised path`);
+      return portFailure("failed", `${request.path}: not an absolute, normalised path`);
     const started = await this.#start(signal);
     if (!started.ok) return started;
-    const reply = await started.running.channel.ask(request, signal);
-    this.#rest();
+    const { running } = started;
+    const reply = await running.channel.ask(request, signal);
+    if (running === this.#running) this.#rest();
+    else endWhenDone(running);
     return reply === null
-      ? failure("unavailable", `${request.path}: the file worker ended before it answered`)
-      : interpret(request, reply);
+      ? portFailure("unavailable", `${request.path}: the file worker ended before it answered`)
+      : interpretReply(request, reply);
   }
 
-  #start(signal: AbortSignal): Promise<Started> {
-    if (this.#idle !== null) clearTimeout(this.#idle);
-    this.#idle = null;
-    if (this.#running?.channel.isOpen() === true)
-      return Promise.resolve({ ok: true, running: this.#running });
-    this.#starting ??= this.#launch(this.#lifetime.signal);
-    signal.throwIfAborted();
-    return this.#starting;
-  }
-
-  async #launch(lifetime: AbortSignal): Promise<Started> {
-    const { spawner, addon, plan } = this.#options;
-    const [ours, theirs] = addon.socketPair();
-    const fds = [openNull(), openNull(), openNull(), theirs];
-    const result = await spawner.spawn(plan(), fds, lifetime);
-    if (!result.ok || lifetime.aborted) {
-      addon.closeFd(ours);
-      if (!lifetime.aborted) this.#starting = null;
-      const why = result.ok ? "the grants changed" : `${result.step}: ${result.errno}`;
-      const detail = !result.ok && result.detail !== "" ? ` (${result.detail})` : "";
-      return failure("unavailable", `the file worker was not launched: ${why}${detail}`);
+  /** The worker for a call that begins now. A launch that the agent's tokens overtook is begun again under the new ones. */
+  async #start(signal: AbortSignal): Promise<Started> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#closed) return portFailure("unavailable", "the agent has ended");
+      if (this.#idle !== null) clearTimeout(this.#idle);
+      this.#idle = null;
+      if (this.#running?.channel.isOpen() === true) {
+        if (isCurrent(this.#running)) return { ok: true, running: this.#running };
+        this.renew();
+      }
+      const lifetime = this.#lifetime;
+      this.#starting ??= this.#launch(lifetime);
+      const started = await this.#starting;
+      if (started.ok || lifetime === this.#lifetime) return started;
     }
-    const running = { channel: openFileChannel(ours), child: result.child };
-    this.#running = running;
+  }
+
+  async #launch(lifetime: AbortController): Promise<Started> {
+    const started = await this.#tryLaunch(lifetime.signal);
+    // Of another generation: the tokens changed meanwhile, and a launch under the new ones may be under way already.
+    if (lifetime !== this.#lifetime) {
+      if (started.ok) stop(started.running);
+      return portFailure("unavailable", "the file worker was not launched: the grants changed");
+    }
     this.#starting = null;
-    return { ok: true, running };
+    if (started.ok) {
+      this.#running = started.running;
+      this.#enforced = started.running.child.enforced;
+    }
+    return started;
+  }
+
+  async #tryLaunch(lifetime: AbortSignal): Promise<Started> {
+    const { machine, compile } = this.#options;
+    const compiled = await compile();
+    if (!compiled.ok) return notCompiled(compiled);
+    const stamps = new Map(compiled.depends_on.map((path) => [path, stampOf(path)]));
+    const [ours, theirs] = machine.addon.socketPair();
+    const fds = [openNull(), openNull(), openNull(), theirs];
+    const result = await machine.spawner.spawn(compiled.plan, fds, lifetime);
+    if (!result.ok) {
+      machine.addon.closeFd(ours);
+      return notLaunched("the file worker", result);
+    }
+    return {
+      ok: true,
+      running: { channel: openFileChannel(ours), child: result.child, stamps },
+    };
   }
 
   /** Starts the idle clock once nothing is in flight. */
@@ -180,55 +242,36 @@ class Worker implements FileWorker {
   #stop(): void {
     if (this.#idle !== null) clearTimeout(this.#idle);
     this.#idle = null;
-    this.#running?.child.kill();
-    this.#running?.channel.close();
+    if (this.#running !== null) stop(this.#running);
     this.#running = null;
   }
 }
 
-function openNull(): number {
-  return openSync("/dev/null", "r+");
+function stop({ child, channel }: Running): void {
+  child.kill();
+  channel.close();
 }
 
-function interpret(request: FileRequest, reply: FileReply): PortResult<Uint8Array> {
-  if (reply.status === "done") return { ok: true, value: reply.body };
-  const right = request.verb === "read" || request.verb === "list" ? "read" : "write";
-  if (reply.status === "denied") return denied(reply.right, reply.path, request.path);
-  const { ENOENT, ENOTDIR, EACCES, EPERM, EROFS, EFBIG } = constants.errno;
-  switch (reply.errno) {
-    case ENOENT:
-    case ENOTDIR:
-      return failure("not_found", `${request.path}: no such file or directory`);
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return denied(right, request.path, request.path);
-    case EFBIG:
-      return failure("too_large", `${request.path}: larger than a file may get here`);
-    default:
-      return failure("failed", `${request.path}: ${errnoText(reply.errno)}`);
+/** Lets a worker that takes no new calls answer those it has. */
+function endWhenDone(running: Running): void {
+  if (running.channel.pending() === 0) stop(running);
+}
+
+/** Which file or directory stands at a path, or that none does. */
+function stampOf(path: string): string {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined ? "absent" : `${found.dev}:${found.ino}`;
+  } catch (thrown) {
+    return errnoOf(thrown) ?? "unknown";
   }
 }
 
-/** "Not in the root" and "not permitted" are both told as "not granted", with what would have allowed it. */
-function denied(right: "read" | "write", path: string, asked: string): PortFailure {
-  const capability = `file_${right}: ${path}`;
-  const by = path === asked ? "" : `, which ${asked} leads to`;
-  const denial: Denial = {
-    layer: "kernel",
-    message: `${path}${by} may not be ${right === "read" ? "read" : "written"}`,
-    capability,
-  };
-  return { ok: false, kind: "denied", message: denial.message, denial };
+function isCurrent({ stamps }: Running): boolean {
+  for (const [path, stamp] of stamps) if (stampOf(path) !== stamp) return false;
+  return true;
 }
 
-function failure(kind: PortFailure["kind"], message: string): PortFailure {
-  return { ok: false, kind, message };
-}
-
-function errnoText(number: number): string {
-  if (number === constants.errno.EISDIR) return "is a directory";
-  if (number === constants.errno.ENOSPC) return "no space left";
-  const found = Object.entries(constants.errno).find(([, value]) => value === number);
-  return found?.[0] ?? `error ${number}`;
+function openNull(): number {
+  return openSync("/dev/null", "r+");
 }

@@ -6,6 +6,7 @@ import type {
   PathFact,
   ProgramFacts,
   ProgramWanted,
+  ScanFact,
 } from "../protocol/compile.js";
 import { followLinks } from "./follow-links.js";
 import { readLibraryCache } from "./library-cache.js";
@@ -35,29 +36,31 @@ const ROOT_DIRS = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
 export function createHostInspector(options: HostOptions): HostInspector {
   const programs = new Map<string, { readonly at: number; readonly facts: Promise<Found> }>();
-  const look = (wanted: ProgramWanted): Promise<Found> => {
-    const known = programs.get(wanted.name);
+  const lookUp = async (wanted: readonly ProgramWanted[]): Promise<readonly ProgramFacts[]> => {
     const now = performance.now();
-    if (known !== undefined && now - known.at < options.rememberProgramsMs) return known.facts;
-    const facts = readLibraryCache(options.arch).then((libraries) =>
-      programFacts(wanted, { path: options.path, libraries }),
-    );
-    programs.set(wanted.name, { at: now, facts });
-    return facts;
+    const isFresh = ({ name }: ProgramWanted) =>
+      now - (programs.get(name)?.at ?? Number.NEGATIVE_INFINITY) < options.rememberProgramsMs;
+    const stale = wanted.filter((program) => !isFresh(program));
+    if (stale.length > 0) {
+      const memory = { elf: new Map(), links: new Map() };
+      const libraries = await readLibraryCache(options.arch);
+      for (const program of stale) {
+        const facts = programFacts(program, { path: options.path, libraries, memory });
+        programs.set(program.name, { at: now, facts });
+      }
+    }
+    const known = wanted.flatMap(({ name }) => programs.get(name) ?? []);
+    const found = await Promise.all(known.map(({ facts }) => facts));
+    return found.filter((facts) => facts !== undefined);
   };
   return {
     forget: () => programs.clear(),
     collect: async (wanted, signal) => {
-      const found: ProgramFacts[] = [];
-      for (const program of wanted.programs) {
-        signal.throwIfAborted();
-        const facts = await look(program);
-        if (facts !== undefined) found.push(facts);
-      }
+      const found = await lookUp(wanted.programs);
       const paths = await Promise.all(
         wanted.paths.map(async (path) => [path, await pathFact(path)] as const),
       );
-      const scans: [string, Awaited<ReturnType<typeof scanProtected>>][] = [];
+      const scans: [string, ScanFact][] = [];
       for (const root of wanted.scan) {
         signal.throwIfAborted();
         scans.push([root, await scanProtected(root, options.scan)]);

@@ -3,7 +3,7 @@ import { access, readdir, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import type { LinkFact, ProgramFacts, ProgramWanted } from "../protocol/compile.js";
 import { type ElfFile, readElf, readShebang } from "./elf.js";
-import { followLinks } from "./follow-links.js";
+import { type Followed, followLinks } from "./follow-links.js";
 import type { LibraryCache } from "./library-cache.js";
 
 /** Files of a program's trees that are looked at for the libraries they need. */
@@ -16,6 +16,13 @@ export interface ProgramSearch {
   /** Directories, as of PATH. */
   readonly path: readonly string[];
   readonly libraries: LibraryCache;
+  /** What was found out of files, shared by the programs that are looked up together. */
+  readonly memory: FileMemory;
+}
+
+export interface FileMemory {
+  readonly elf: Map<string, Promise<ElfFile | null>>;
+  readonly links: Map<string, Promise<Followed>>;
 }
 
 /** What a program consists of; undefined where it is not installed, or is neither a 64-bit ELF file nor a script of one. */
@@ -25,14 +32,14 @@ export async function programFacts(
 ): Promise<ProgramFacts | undefined> {
   const found = await findProgram(wanted.name, search.path);
   if (found === undefined) return undefined;
-  const parts = new Parts(search.libraries);
+  const parts = new Parts(search);
   const start = await parts.addProgram(found, search.path, 0);
   if (start === undefined) return undefined;
   const prefix = dirname(dirname(start.program));
   const inPlace = (tree: string) =>
     tree.replace("{prefix}", prefix).replace("{name}", basename(start.program));
-  const trees = await parts.addTrees(wanted.trees.map(inPlace));
-  const execTrees = await parts.addTrees(wanted.exec_trees.map(inPlace));
+  const trees = await parts.addTrees(wanted.trees.map(inPlace), /\.so(\.|$)|\.node$/);
+  const execTrees = await parts.addTrees(wanted.exec_trees.map(inPlace), /\.so(\.|$)|^[^.]+$/);
   return {
     name: wanted.name,
     found,
@@ -75,9 +82,11 @@ class Parts {
   readonly readFiles = new Set<string>();
   readonly links = new Map<string, LinkFact>();
   readonly #libraries: LibraryCache;
+  readonly #memory: FileMemory;
 
-  constructor(libraries: LibraryCache) {
+  constructor({ libraries, memory }: ProgramSearch) {
     this.#libraries = libraries;
+    this.#memory = memory;
   }
 
   async addProgram(
@@ -86,7 +95,7 @@ class Parts {
     depth: number,
   ): Promise<Start | undefined> {
     const program = await this.#follow(found);
-    const elf = await readElf(program);
+    const elf = await this.#elf(program);
     if (elf !== null) {
       this.execFiles.add(program);
       await this.#addNeeds(program, elf);
@@ -107,7 +116,7 @@ class Parts {
   }
 
   /** Those directories that exist, resolved, with the libraries that what is in them needs from outside. */
-  async addTrees(trees: readonly string[]): Promise<readonly string[]> {
+  async addTrees(trees: readonly string[], binaries: RegExp): Promise<readonly string[]> {
     const present: string[] = [];
     for (const tree of trees) {
       const resolved = await this.#follow(tree);
@@ -117,19 +126,19 @@ class Parts {
       );
       if (!isDir || present.includes(resolved)) continue;
       present.push(resolved);
-      if (!this.#libraries.dirs.has(resolved)) await this.#addNeedsOfTree(resolved);
+      if (!this.#libraries.dirs.has(resolved)) await this.#addNeedsOfTree(resolved, binaries);
     }
     return present;
   }
 
-  async #addNeedsOfTree(tree: string): Promise<void> {
+  async #addNeedsOfTree(tree: string, named: RegExp): Promise<void> {
     const entries = await readdir(tree, { withFileTypes: true, recursive: true });
     const binaries = entries
-      .filter((entry) => entry.isFile() && /(\.so(\.|$)|\.node$|^[^.]+$)/.test(entry.name))
+      .filter((entry) => entry.isFile() && named.test(entry.name))
       .slice(0, MAX_TREE_FILES);
     for (const entry of binaries) {
       const file = join(entry.parentPath, entry.name);
-      const elf = await readElf(file).catch(() => null);
+      const elf = await this.#elf(file);
       if (elf !== null) await this.#addNeeds(file, elf);
     }
   }
@@ -142,7 +151,7 @@ class Parts {
       for (const at of this.#candidates(soname, dirs)) {
         const library = await this.#follow(at);
         if (this.readFiles.has(library)) continue;
-        const found = await readElf(library).catch(() => null);
+        const found = await this.#elf(library);
         if (found === null) continue;
         this.readFiles.add(library);
         // A library's own needs are searched where the program's were, too (DT_RPATH).
@@ -159,8 +168,16 @@ class Parts {
     ];
   }
 
+  #elf(path: string): Promise<ElfFile | null> {
+    const known = this.#memory.elf.get(path) ?? readElf(path).catch(() => null);
+    this.#memory.elf.set(path, known);
+    return known;
+  }
+
   async #follow(path: string): Promise<string> {
-    const { resolved, links } = await followLinks(path);
+    const known = this.#memory.links.get(path) ?? followLinks(path);
+    this.#memory.links.set(path, known);
+    const { resolved, links } = await known;
     for (const link of links) this.links.set(link.path, link);
     return resolved;
   }

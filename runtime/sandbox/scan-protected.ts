@@ -1,4 +1,5 @@
-import { opendir, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, opendir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ScanFact } from "../protocol/compile.js";
 
@@ -22,8 +23,8 @@ interface Scan {
 
 /**
  * Searches a tree for protected entries; does not look into them, nor through links, nor twice. A directory that holds what a
- * repository holds (`HEAD`, `objects`, `refs`) is one, whatever its name. What cannot be read is as if it were not there: the
- * process that is started has no more rights than this one.
+ * repository holds (`HEAD`, `objects`, `refs`) is one, whatever its name. A directory that can be neither read nor written is as if
+ * it were not there: the process that is started has no more rights than this one.
  */
 export async function scanProtected(root: string, rules: ScanRules): Promise<ScanFact> {
   const scan: Scan = {
@@ -41,36 +42,54 @@ export async function scanProtected(root: string, rules: ScanRules): Promise<Sca
   return { protected: scan.found.sort(), git_dirs, complete };
 }
 
+interface Listing {
+  readonly below: readonly string[];
+  readonly found: readonly string[];
+  readonly isRepository: boolean;
+}
+
 /** False once a bound is reached. */
 async function scanDir(scan: Scan, dir: string): Promise<boolean> {
-  const below: string[] = [];
-  const names = new Set<string>();
-  const found: string[] = [];
-  try {
-    for await (const entry of await opendir(dir, { bufferSize: 256 })) {
-      if (--scan.left < 0 || performance.now() > scan.deadline) return false;
-      const path = join(dir, entry.name);
-      names.add(entry.name);
-      if (entry.isSymbolicLink()) continue;
-      if (scan.rules.isProtected(scan.root, path)) found.push(path);
-      else if (entry.isDirectory()) below.push(path);
-    }
-  } catch {
-    return true;
-  }
-  if (dir !== scan.root && isRepository(names)) {
+  const listing = await listDir(scan, dir).catch(() => undefined);
+  if (listing === null) return false;
+  if (listing === undefined) return !(await isOpen(dir));
+  if (dir !== scan.root && listing.isRepository) {
     scan.found.push(dir);
     scan.repositories.push(dir);
     return true;
   }
-  scan.found.push(...found);
-  for (const path of found) {
+  scan.found.push(...listing.found);
+  for (const path of listing.found) {
     if (path.endsWith("/.git") && (await isDirectory(path))) scan.repositories.push(path);
   }
-  for (const path of below) {
+  for (const path of listing.below) {
     if (!(await scanDir(scan, path))) return false;
   }
   return true;
+}
+
+/** Null once a bound is reached. */
+async function listDir(scan: Scan, dir: string): Promise<Listing | null> {
+  const below: string[] = [];
+  const found: string[] = [];
+  const names = new Set<string>();
+  for await (const entry of await opendir(dir, { bufferSize: 256 })) {
+    if (--scan.left < 0 || performance.now() > scan.deadline) return null;
+    const path = join(dir, entry.name);
+    names.add(entry.name);
+    if (entry.isSymbolicLink()) continue;
+    if (scan.rules.isProtected(scan.root, path)) found.push(path);
+    else if (entry.isDirectory()) below.push(path);
+  }
+  return { below, found, isRepository: isRepository(names) };
+}
+
+/** A directory that cannot be read matters only where one could write into it all the same. */
+function isOpen(dir: string): Promise<boolean> {
+  return access(dir, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 function isRepository(names: ReadonlySet<string>): boolean {

@@ -64,10 +64,16 @@ async function hop(
   return page(response, request);
 }
 
+/** The answer of a site; what the egress proxy answered in its place is no page, whoever claims it. */
 async function page(
   response: Dispatcher.ResponseData,
   request: WebRequest,
 ): Promise<PortResult<WebHop>> {
+  const refused = headerText(response.headers["x-aaos-egress"]);
+  if (refused !== "") {
+    response.body.on("error", () => undefined).destroy();
+    return portFailure("unavailable", `${request.url} cannot be fetched: ${refused}`);
+  }
   const contentType = headerText(response.headers["content-type"]);
   const type = contentType.split(";")[0]?.trim().toLowerCase() ?? "";
   const asMarkdown =

@@ -9,7 +9,7 @@ import {
   WebWorkerReply,
   type WebWorkerRequest,
 } from "../protocol/web-worker-wire.js";
-import { checkProof } from "./daemon-web.js";
+import { checkHostProof } from "./check-proof.js";
 import { portFailure } from "./port-failure.js";
 import { textLines } from "./text-lines.js";
 import type { WebHop } from "./web-hop.js";
@@ -25,6 +25,10 @@ export interface WebWorkerProcess {
 export interface WebWorkerOptions {
   /** The egress proxy's latest refusal of this host and port, if it refused: the worker itself sees a closed door only. */
   readonly denialOf: (host: string, port: number) => Denial | undefined;
+  /** Why this host and port could not be reached the last time; only the proxy knows. */
+  readonly failureOf?: (host: string, port: number) => string | undefined;
+  /** The worker said what it must not: nothing it says counts any more, and it is to be ended. */
+  readonly onBroken?: () => void;
 }
 
 /** How much longer than its own timeout a request is waited for: a worker that has lost its wits does not hold an agent. */
@@ -51,21 +55,28 @@ export function webWorkerClient(worker: WebWorkerProcess, options: WebWorkerOpti
   void worker.exited.then(() => end("the web worker has ended"));
   void readReplies(worker.stdout, pending).then(
     () => end("the web worker has ended"),
-    (error: unknown) => end(`the web worker broke its protocol: ${errorText(error)}`),
+    (error: unknown) => {
+      end(`the web worker broke its protocol: ${errorText(error)}`);
+      options.onBroken?.();
+    },
   );
   return {
     fetch: async (granted, request, signal) => {
       const address = webAddress(request.url);
       if (typeof address === "string") return portFailure("failed", `${request.url} ${address}`);
-      checkProof(granted, address);
+      checkHostProof(granted, address);
       if (state.gone !== undefined) return portFailure("unavailable", state.gone);
       if (signal.aborted) return portFailure("failed", "stopped before it began");
       state.last += 1;
       const result = await ask(worker.stdin, pending, state.last, request, signal);
-      const denial = result.ok ? undefined : options.denialOf(address.host, address.port);
-      return denial === undefined
-        ? result
-        : { ok: false, kind: "denied", message: denial.message, denial };
+      if (result.ok) return result;
+      const denial = options.denialOf(address.host, address.port);
+      if (denial !== undefined) {
+        return { ok: false, kind: "denied", message: denial.message, denial };
+      }
+      const reason = options.failureOf?.(address.host, address.port);
+      if (result.kind !== "unavailable" || reason === undefined) return result;
+      return portFailure("unavailable", `${request.url} cannot be fetched: ${reason}`);
     },
   };
 }

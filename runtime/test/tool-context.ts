@@ -1,10 +1,20 @@
-import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compileOnHost } from "../compile-on-host.js";
+import { makeCeiling } from "../policy/ceiling.js";
 import type { Access, AccessKind, AccessOf, Denial, Granted } from "../protocol/access.js";
-import { openPorts } from "../sandbox/open-ports.js";
+import type { Capability } from "../protocol/capability.js";
+import { PolicyFile } from "../protocol/policy-file.js";
+import { loadAddon } from "../sandbox/addon.js";
+import type { ConfinedAgent } from "../sandbox/confined-agent.js";
+import { openSandbox } from "../sandbox/open-sandbox.js";
 import { resolvePath } from "../sandbox/resolve-path.js";
+import { startSpawner } from "../sandbox/spawner.js";
 import type { GrantResult, ToolContext } from "../tools/tool.js";
+import { NATIVE_BUILD } from "./confined.js";
+import { QUOTAS } from "./egress-world.js";
 
 export interface TestPlace extends AsyncDisposable {
   /** A directory of this test alone, without symbolic links in its path. */
@@ -26,40 +36,111 @@ export interface TestPlaceOptions {
   readonly max_redirects?: number;
 }
 
-/** A tool's context over real ports in a new directory, with a check that grants what it is not told to refuse. */
+const PROGRAM_DIR = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+const PROGRAMS = [
+  "sh",
+  "cat",
+  "touch",
+  "true",
+  "sleep",
+  "printf",
+  "git",
+  "cargo",
+  "no-such-program",
+];
+
+/**
+ * A tool's context over the confined ports, in a new directory which the kernel grants whole, with a check that grants what it is
+ * not told to refuse.
+ */
 export async function openTestPlace(options: TestPlaceOptions = {}): Promise<TestPlace> {
-  const dir = await realpath(await mkdtemp(join(tmpdir(), "aaos-tools-")));
+  const base = await realpath(await mkdtemp(join(tmpdir(), "aaos-tools-")));
+  const dir = join(base, "place");
+  await mkdir(dir);
   const asked: Access[] = [];
   const grant = async <K extends AccessKind>(access: AccessOf<K>): Promise<GrantResult<K>> => {
     const resolved = await resolveAccess(access);
     asked.push(resolved);
     if (options.refuses?.(resolved) !== true) return { ok: true, granted: resolved as Granted<K> };
-    const subject = Object.values(resolved).slice(1).join(" ");
-    const capability = `${resolved.kind}: ${subject}`;
-    return {
-      ok: false,
-      denial: { layer: "token", message: `no token grants ${capability}`, capability },
-    };
+    return { ok: false, denial: denialOf(resolved) };
   };
-  const ports = openPorts({
-    home: dir,
-    tmp: dir,
-    path: `${options.path ?? ""}:/usr/local/bin:/usr/bin:/bin`,
-    ca_files: [],
-    judgeAddress: options.judgeAddress ?? (() => undefined),
-    lookup: options.lookup ?? (() => Promise.resolve(["127.0.0.1"])),
-  });
+  const sandbox = confinedPorts(base, dir, options);
   return {
     dir,
     asked,
     context: {
-      ports,
+      ports: sandbox.ports,
       grant,
       workspace: dir,
       web: { timeout_ms: 5_000, max_redirects: options.max_redirects ?? 5 },
       signal: options.signal ?? new AbortController().signal,
     },
-    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => {
+      await sandbox.close();
+      await rm(base, { recursive: true, force: true });
+    },
+  };
+}
+
+function denialOf(access: Access): Denial {
+  const capability = `${access.kind}: ${Object.values(access).slice(1).join(" ")}`;
+  return { layer: "token", message: `no token grants ${capability}`, capability };
+}
+
+function confinedPorts(base: string, dir: string, options: TestPlaceOptions) {
+  const addon = loadAddon(join(NATIVE_BUILD, "aaos.node"));
+  const spawner = startSpawner({ binary: join(NATIVE_BUILD, "aaos-spawn"), addon });
+  const sandbox = openSandbox({
+    machine: {
+      addon,
+      spawner,
+      egress: {
+        resolve: options.lookup ?? (() => Promise.resolve(["127.0.0.1"])),
+        ownAddresses: () => [],
+        quotas: QUOTAS,
+      },
+    },
+    fileWorker: join(NATIVE_BUILD, "aaos-files"),
+    web: {
+      script: join(PROGRAM_DIR, "web-worker.js"),
+      args: [],
+      trees: [
+        PROGRAM_DIR,
+        join(PROGRAM_DIR, "../node_modules"),
+        join(PROGRAM_DIR, "../package.json"),
+      ],
+    },
+    homes: join(base, "homes"),
+  });
+  const { ports } = sandbox.portsFor(testAgent(dir, addon.landlockAbi(), options)).forCall();
+  return { ports, close: () => sandbox.close() };
+}
+
+/** An agent that may do everything in its directory, and reach every host that the test does not refuse. */
+function testAgent(dir: string, landlockAbi: number, options: TestPlaceOptions): ConfinedAgent {
+  const path = `${options.path ?? ""}:/usr/local/bin:/usr/bin:/bin`;
+  const compile = compileOnHost({ landlockAbi, path, cgroup: null });
+  const policy = PolicyFile.parse({ exec: { allow: [...PROGRAMS, "rg"] } });
+  const capabilities: readonly Capability[] = [
+    { kind: "file_read", glob: `${dir}/*` },
+    { kind: "file_write", glob: `${dir}/*` },
+    { kind: "git_commit", dir },
+    { kind: "cargo_run", dir },
+    { kind: "web_search" },
+    ...PROGRAMS.map((program) => ({ kind: "exec" as const, program, subcommands: null })),
+  ];
+  const ceiling = makeCeiling(policy, { workspace: dir, never: [] });
+  return {
+    id: "test",
+    compile: (request) => compile(request, { capabilities, ceiling }),
+    judge: (host, port) => {
+      const access = { kind: "network", host, port } as const;
+      return options.refuses?.(access) === true
+        ? { ok: false, denial: denialOf(access) }
+        : { ok: true, granted: granted(access), named: true };
+    },
+    judgeAddress: ({ host, port, address }) => options.judgeAddress?.(host, port, address),
+    report: () => undefined,
   };
 }
 

@@ -18,7 +18,7 @@ export function defineTool<Input>(tool: Tool<Input>): Tool {
 }
 
 /** Every problem of an input in one sentence, each with the field it is about. */
-export function explainInvalid(error: z.ZodError): string {
+function explainInvalid(error: z.ZodError): string {
   return error.issues
     .map((issue) => {
       const field = issue.path.map(String).join(".");

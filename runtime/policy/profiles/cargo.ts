@@ -4,8 +4,9 @@ import { SHELL_AND_TOOLS, TOOLCHAIN, TOOLCHAIN_TREES } from "./shell.js";
 /** Build scripts, macros and tests are programs that cargo builds and runs; linking needs the C toolchain. */
 export const cargo: Profile = {
   ...PLAIN,
-  trees: [...TOOLCHAIN_TREES.trees, "{prefix}/lib/rustlib"],
-  exec_trees: TOOLCHAIN_TREES.exec_trees,
+  trees: TOOLCHAIN_TREES.trees,
+  // It brings its own linker along.
+  exec_trees: [...TOOLCHAIN_TREES.exec_trees, "{prefix}/lib/rustlib"],
   companions: [
     "rustc",
     "rustdoc",

@@ -27,5 +27,5 @@ export const TOOLCHAIN_TREES = {
   exec_trees: ["/usr/lib/gcc", "/usr/libexec/gcc"],
 } as const;
 
-/** Any of these as a program of its own: without a limit on execs, because a shell is nothing without them. */
-export const sh: Profile = { ...PLAIN, exec_limit: null };
+/** Any of these as a program of its own: it may run what the tokens grant by name, because a shell is nothing without that. */
+export const sh: Profile = { ...PLAIN, runs_granted: true, exec_limit: null };

@@ -66,6 +66,10 @@ const IOCTL = [
 ];
 
 const REST = [
+  // posix_spawn with POSIX_SPAWN_RESETIDS (GNU make): the effective id becomes the real one, which it is already.
+  ...["setresuid", "setresgid"].map((name) =>
+    when(name, "allow", is(0, 0xffff_ffff), is(2, 0xffff_ffff)),
+  ),
   ...oneOf("personality", "allow", 0, [0, 0xffff_ffff]),
   when("personality", "EPERM"),
   // Regular files, pipes and sockets; devices never. Whether they may be made at all is Landlock's to say.

@@ -1,29 +1,12 @@
 import type { HostPattern } from "../protocol/capability.js";
+import { canonicalHost } from "../protocol/host-name.js";
 
-const NAME =
-  /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = {
   "http:": 80,
   "https:": 443,
   "ws:": 80,
   "wss:": 443,
 };
-
-/**
- * The one form of a host: lower case, IDN in ASCII, no trailing dot, IPv4 in four decimal parts whatever way it was written
- * (decimal, octal, hex: the WHATWG URL parser's reading, which is also what a client dials), IPv6 compressed, without
- * brackets. Undefined for what is no host, a wildcard too.
- */
-export function canonicalHost(text: string): string | undefined {
-  const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
-  if (bare.includes(":")) {
-    if (!/^[0-9a-f:.]+$/i.test(bare)) return undefined;
-    return parseUrl(`http://[${bare}]/`)?.hostname.slice(1, -1);
-  }
-  if (bare !== text || /[\s/@?#\\%:[\]*,]/.test(bare) || hasControl(bare)) return undefined;
-  const host = parseUrl(`http://${bare}/`)?.hostname.replace(/\.$/, "");
-  return host !== undefined && NAME.test(host) ? host : undefined;
-}
 
 export type HostEntry =
   | { readonly ok: true; readonly pattern: HostPattern }

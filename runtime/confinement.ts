@@ -1,0 +1,227 @@
+import { lookup } from "node:dns/promises";
+import { existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
+import { networkInterfaces } from "node:os";
+import { dirname, join } from "node:path";
+import { errorText } from "./base/error-text.js";
+import { compileOnHost } from "./compile-on-host.js";
+import { makeCeiling } from "./policy/ceiling.js";
+import { AgentdError } from "./protocol/agentd-error.js";
+import type { DoctorCheck } from "./protocol/control-results.js";
+import { neverGrantable, type Places } from "./protocol/places.js";
+import type { PolicyFile } from "./protocol/policy-file.js";
+import type { Settings } from "./protocol/settings.js";
+import type { EngineDeps } from "./runs/deps.js";
+import type { Peer } from "./runs/engine.js";
+import { type Addon, loadAddon } from "./sandbox/addon.js";
+import { layersOf } from "./sandbox/agent-ports.js";
+import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
+import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
+import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
+import { peerUid } from "./sandbox/peer-of-socket.js";
+import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
+import { type Spawner, startSpawner } from "./sandbox/spawner.js";
+
+/** The launcher and the addon, or why there are none: then the daemon answers, and refuses to run agents. */
+export type Launcher =
+  | { readonly ok: true; readonly addon: Addon; readonly spawner: Spawner }
+  | { readonly ok: false; readonly addon: Addon | null; readonly error: AgentdError };
+
+/** Call it first thing, on the main thread, while this process is small. `nativeDir` holds what `native/` builds. */
+export function startLauncher(nativeDir: string): Launcher {
+  let addon: Addon | null = null;
+  try {
+    addon = loadAddon(join(nativeDir, "aaos.node"));
+    const spawner = startSpawner({ binary: join(nativeDir, "aaos-spawn"), addon });
+    return { ok: true, addon, spawner };
+  } catch (thrown) {
+    const error =
+      thrown instanceof AgentdError
+        ? thrown
+        : new AgentdError("unavailable", "start launcher", `aaos-spawn: ${errorText(thrown)}`, {
+            hint: "Run `npm run build:native`, or reinstall the package aaos.",
+            cause: thrown,
+          });
+    return { ok: false, addon, error };
+  }
+}
+
+export interface ConfinementOptions {
+  readonly launcher: Launcher;
+  readonly nativeDir: string;
+  /** The folder of the compiled program. */
+  readonly programDir: string;
+  readonly places: Places;
+  readonly settings: Settings;
+  readonly policy: PolicyFile;
+  /** Directories in which programs are looked up, as in PATH. */
+  readonly path: string;
+}
+
+/** What confines agents here, and how to ask about it. */
+export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
+  readonly peerOf: (socket: Socket) => Peer;
+  /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
+  readonly layers: () => readonly string[];
+  /** Proves each layer again by an attempt. */
+  readonly prove: () => Promise<readonly DoctorCheck[]>;
+  /** Kills all confined processes. */
+  readonly close: () => Promise<void>;
+}
+
+const QUOTAS: EgressOptions["quotas"] = {
+  max_connections: 256,
+  max_bytes: 17_179_869_184,
+  idle_ms: 120_000,
+  connect_ms: 30_000,
+  total_ms: 3_600_000,
+};
+
+/** The state of the confinement: proven, or the error that every agent's start fails with. */
+type State =
+  | { readonly ok: true; readonly sandbox: Sandbox; readonly layers: readonly string[] }
+  | { readonly ok: false; readonly error: AgentdError };
+
+/** Proves every layer by a launch, so that the first agent does not find out. Never throws. */
+export async function openConfinement(options: ConfinementOptions): Promise<Confinement> {
+  const { launcher, places, policy } = options;
+  const landlockAbi = launcher.addon?.landlockAbi() ?? 0;
+  const compileFor = compileOnHost({ landlockAbi, path: options.path, cgroup: delegatedCgroup() });
+  const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
+  const sandbox = launcher.ok ? sandboxOf(options, launcher) : undefined;
+  const probe = async (): Promise<LayerProbe | AgentdError> => {
+    if (!launcher.ok) return launcher.error;
+    const worker = join(options.nativeDir, "aaos-files");
+    try {
+      const request = { kind: "files", worker, cgroup_name: "probe" } as const;
+      const compiled = await compileFor(request, { capabilities: [], ceiling });
+      if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
+      return await probeLayers(launcher, compiled.plan);
+    } catch (thrown) {
+      return unavailable(errorText(thrown));
+    }
+  };
+  let state: State = stateOf(await probe(), sandbox);
+  return {
+    compile: compileFor,
+    openPorts: (agent) => {
+      if (!state.ok) throw state.error;
+      return state.sandbox.portsFor(agent);
+    },
+    peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    layers: () => (state.ok ? state.layers : []),
+    prove: async () => {
+      const proven = await probe();
+      state = stateOf(proven, sandbox);
+      return checksOf(proven);
+    },
+    close: async () => sandbox?.close(),
+  };
+}
+
+function sandboxOf(
+  { nativeDir, programDir, places, settings }: ConfinementOptions,
+  { addon, spawner }: Extract<Launcher, { ok: true }>,
+): Sandbox {
+  const homes = join(realpathSync(places.stateDir), "homes");
+  // Of agents that a daemon before this one did not live to clear away.
+  rmSync(homes, { recursive: true, force: true });
+  mkdirSync(homes, { recursive: true, mode: 0o700 });
+  const upstream = settings.proxy === undefined ? {} : { upstream: upstreamOf(settings.proxy) };
+  return openSandbox({
+    machine: {
+      addon,
+      spawner,
+      egress: { resolve: addressesOf, ownAddresses, quotas: QUOTAS, ...upstream },
+    },
+    fileWorker: join(nativeDir, "aaos-files"),
+    web: {
+      script: join(programDir, "web-worker.js"),
+      args: settings.ca_files.flatMap((file) => ["--ca", file]),
+      trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
+    },
+    homes,
+  });
+}
+
+/** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */
+function modulesOf(programDir: string): readonly string[] {
+  const above = dirname(programDir);
+  return [
+    join(programDir, "node_modules"),
+    join(above, "node_modules"),
+    join(above, "package.json"),
+  ].filter((path) => existsSync(path));
+}
+
+function resolved(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
+}
+
+async function addressesOf(name: string): Promise<readonly string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
+function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => address),
+  );
+}
+
+function upstreamOf(proxy: string): UpstreamProxy {
+  const { protocol, hostname, port, username, password } = new URL(proxy);
+  const tls = protocol === "https:";
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return {
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: port === "" ? (tls ? 443 : 80) : Number(port),
+    tls,
+    ...(username === ""
+      ? {}
+      : { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` }),
+  };
+}
+
+function unavailable(problem: string, hint?: string): AgentdError {
+  const message = `agents cannot be confined here: ${problem}`;
+  return new AgentdError(
+    "unavailable",
+    "confine agent",
+    message,
+    hint === undefined ? {} : { hint },
+  );
+}
+
+function stateOf(proven: LayerProbe | AgentdError, sandbox: Sandbox | undefined): State {
+  if (proven instanceof AgentdError) return { ok: false, error: proven };
+  if (!proven.ok) return { ok: false, error: unavailable(failureText(proven), proven.remedy) };
+  if (sandbox === undefined) return { ok: false, error: unavailable("there is no launcher") };
+  return { ok: true, sandbox, layers: layersOf([proven.enforced]) };
+}
+
+function failureText(failed: Extract<LayerProbe, { ok: false }>): string {
+  const detail = failed.detail === "" ? "" : ` (${failed.detail})`;
+  return `${failed.layer}: ${failed.step}: ${failed.errno}${detail}`;
+}
+
+/** A line for each layer that was in force in a real launch; one for the layer that failed it. */
+function checksOf(proven: LayerProbe | AgentdError): readonly DoctorCheck[] {
+  if (proven instanceof AgentdError) {
+    const detail = `${proven.message}: no agent will run`;
+    return [{ name: "confinement", verdict: "fail", detail, remedy: proven.hint }];
+  }
+  if (!proven.ok) {
+    const detail = `${failureText(proven)}: no agent will run`;
+    return [
+      { name: `confinement: ${proven.layer}`, verdict: "fail", detail, remedy: proven.remedy },
+    ];
+  }
+  return Object.entries(proven.enforced).flatMap(([name, what]): DoctorCheck[] => {
+    if (name === "exec-limit") return [];
+    if (name !== "cgroup" || what !== "-")
+      return [{ name: `confinement: ${name}`, verdict: "ok", detail: what, remedy: null }];
+    const detail = "no controller is delegated: rlimits stand in for memory and process limits";
+    const remedy = "Run agentd under its unit, with `Delegate=cpu memory pids io`.";
+    return [{ name: "confinement: cgroup", verdict: "warn", detail, remedy }];
+  });
+}

@@ -1,0 +1,57 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type AgentPorts, openAgentPorts } from "./agent-ports.js";
+import type { ConfinedAgent, Machine } from "./confined-agent.js";
+import type { WebWorkerProgram } from "./confined-web.js";
+
+export interface SandboxOptions {
+  readonly machine: Machine;
+  /** Path of `aaos-files`. */
+  readonly fileWorker: string;
+  readonly web: WebWorkerProgram;
+  /** Where agents have the HOME of their programs, each its own; absolute, resolved, in no agent's reach by a token. */
+  readonly homes: string;
+  /** A warm worker that was asked nothing for so long is ended. */
+  readonly idleMs?: number;
+}
+
+/** Everything between the launcher and the tools. */
+export interface Sandbox {
+  readonly portsFor: (agent: ConfinedAgent) => AgentPorts;
+  /** Ends every agent's processes and the launcher. */
+  readonly close: () => Promise<void>;
+}
+
+const IDLE_MS = 60_000;
+
+/** Owns the spawner from here on. */
+export function openSandbox(options: SandboxOptions): Sandbox {
+  const { machine, homes, idleMs = IDLE_MS } = options;
+  const open = new Set<AgentPorts>();
+  return {
+    portsFor: (agent) => {
+      const dir = join(homes, agent.id);
+      let made: Promise<string> | undefined;
+      const home = () => {
+        made ??= mkdir(dir, { recursive: true, mode: 0o700 }).then(() => dir);
+        return made;
+      };
+      const ports = openAgentPorts({ ...options, agent, idleMs, home });
+      const owned: AgentPorts = {
+        ...ports,
+        close: async () => {
+          open.delete(owned);
+          await ports.close();
+          // Nothing of the agent runs any more, so nobody can swap what is being removed.
+          if (made !== undefined) await rm(dir, { recursive: true, force: true });
+        },
+      };
+      open.add(owned);
+      return owned;
+    },
+    close: async () => {
+      await Promise.all([...open].map((ports) => ports.close()));
+      await machine.spawner.close();
+    },
+  };
+}

@@ -1,0 +1,149 @@
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Confinement, openConfinement, startLauncher } from "../confinement.js";
+import { expandGrants } from "../policy/expand.js";
+import type { AuditEvent } from "../protocol/event.js";
+import { StepId } from "../protocol/ids.js";
+import type { Json } from "../protocol/json.js";
+import { neverGrantable, places } from "../protocol/places.js";
+import { PolicyFile } from "../protocol/policy-file.js";
+import type { Ports } from "../protocol/ports.js";
+import { Settings } from "../protocol/settings.js";
+import type { ToolResult } from "../protocol/tool-call.js";
+import { callTool } from "../runs/call-tool.js";
+import type { RunContext } from "../runs/run-context.js";
+import { type SpawnedAgent, spawnAgent } from "../runs/spawn-agent.js";
+import { openTokenLedger } from "../runs/token-ledger.js";
+import { BUILTIN_TOOLS } from "../tools/registry.js";
+import { NATIVE_BUILD } from "./confined.js";
+import { entropy, journalFixture, newRunId, submitted } from "./journal-fixture.js";
+
+/** A whole agent with real tokens, a real journal and real confinement; only the model is missing. */
+export interface TestAgent extends AsyncDisposable {
+  /** Free of links; `base/work` is the run's own workspace. */
+  readonly base: string;
+  readonly workspace: string;
+  readonly agent: SpawnedAgent;
+  readonly confinement: Confinement;
+  readonly call: (tool: string, input: Json, signal?: AbortSignal) => Promise<ToolResult>;
+  /** The same ports without the check before them: what the kernel says to a check that was fooled. */
+  readonly unchecked: () => Ports;
+  /** Revokes every token that has this text in its capability. */
+  readonly revoke: (start: string) => void;
+  readonly events: () => readonly AuditEvent[];
+}
+
+export interface TestAgentOptions {
+  /** In the written form; `{base}` stands for the test's directory. */
+  readonly grants: readonly string[];
+  readonly network?: readonly string[];
+  readonly programs?: readonly string[];
+  readonly nativeDir?: string;
+  /** The operator's own proxy. */
+  readonly proxy?: string;
+}
+
+const PROGRAM_DIR = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+const PROGRAMS = [
+  "git",
+  "rg",
+  "cargo",
+  "npm",
+  "node",
+  "python3",
+  "make",
+  "curl",
+  "sh",
+  "cat",
+  "ls",
+];
+
+/** Processes, however they are confined, that have this word on their command line. */
+export async function processesWith(word: string): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    const line = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
+    if (line.split("\0").includes(word)) found.push(Number(name));
+  }
+  return found;
+}
+
+/** A directory for `openTestAgent`, so that a test can put files there first. */
+export async function testBase(): Promise<string> {
+  const base = await realpath(await mkdtemp(join(tmpdir(), "aaos-agent-")));
+  for (const dir of ["work", "in", "out", "secret"]) await mkdir(join(base, dir));
+  return base;
+}
+
+export async function openTestAgent(base: string, options: TestAgentOptions): Promise<TestAgent> {
+  const launcher = startLauncher(options.nativeDir ?? NATIVE_BUILD);
+  const { journal, reader, ...fixture } = await journalFixture();
+  const at = places({ root: join(base, "root") });
+  await mkdir(at.stateDir, { recursive: true });
+  const policy = PolicyFile.parse({
+    read: { allow: [base] },
+    write: { allow: [base] },
+    network: { allow: [...(options.network ?? [])] },
+    exec: { allow: [...PROGRAMS, ...(options.programs ?? [])] },
+  });
+  const settings = Settings.parse(options.proxy === undefined ? {} : { proxy: options.proxy });
+  const confinement = await openConfinement({
+    ...{ launcher, settings, policy, places: at, programDir: PROGRAM_DIR },
+    nativeDir: options.nativeDir ?? NATIVE_BUILD,
+    path: "/usr/local/bin:/usr/bin:/bin",
+  });
+  const ledger = openTokenLedger(entropy);
+  const id = newRunId();
+  await journal.append([submitted(id)]);
+  const workspace = join(base, "work");
+  const { openPorts, compile } = confinement;
+  const deps = { journal, policy, settings, entropy, openPorts, compile, log: () => undefined };
+  const run = {
+    ...{ id, dir: workspace, shared: { ledger } },
+    deps: { ...deps, neverGrantable: neverGrantable(at) },
+  } as unknown as RunContext;
+  const { grants, problems } = expandGrants([...options.grants], { base, workspace });
+  if (problems.length > 0) throw new Error(problems.join("; "));
+  const wish = { name: "test", model: "none", step: StepId.parse("only"), grants };
+  const agent = await spawnAgent(run, wish);
+  let calls = 0;
+  const toolDeps = {
+    tools: BUILTIN_TOOLS,
+    ledger,
+    now: entropy.now,
+    web: { timeout_ms: 10_000, max_redirects: 5 },
+  };
+  return {
+    base,
+    workspace,
+    agent,
+    confinement,
+    call: (name, input, signal = new AbortController().signal) => {
+      calls += 1;
+      return callTool(agent, { id: `call-${calls}`, name, input }, toolDeps, signal);
+    },
+    unchecked: () => agent.ports.forCall().ports,
+    revoke: (start) => {
+      const held = ledger.heldBy(agent.id).map(({ token }) => token);
+      const written = (token: (typeof held)[number]) => JSON.stringify(token.capability);
+      ledger.revoke(
+        held.filter((token) => written(token).includes(start)).map((token) => token.id),
+      );
+    },
+    events: () =>
+      reader
+        .events({ after_seq: 0, limit: 10_000, reverse: false })
+        .filter((event) => !("erased" in event)) as AuditEvent[],
+    [Symbol.asyncDispose]: async () => {
+      await agent.end("completed");
+      await confinement.close();
+      reader.close();
+      await journal.close();
+      await rm(fixture.dir, { recursive: true, force: true });
+      await rm(base, { recursive: true, force: true });
+    },
+  };
+}
