@@ -91,7 +91,9 @@ describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     );
     assert.equal(status, 0, stdout + stderr);
     t.diagnostic(`installed and started after ${durationMs} ms`);
-    assert.equal(await must("systemctl is-active agentd.service"), "active\n");
+    const state = await vm.run("systemctl is-active agentd.service");
+    const journal = await must("journalctl --boot --unit agentd.service --no-pager --lines 60");
+    assert.equal(state.stdout, "active\n", journal);
     assert.equal(await must("systemctl --failed --quiet --no-legend"), "");
     assert.equal(
       await must("ps -o user= -p $(systemctl show -P MainPID agentd.service)"),
