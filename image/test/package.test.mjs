@@ -75,7 +75,7 @@ describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     await cp(join(checkout, "packaging/demo"), join(handedIn, "demo"), { recursive: true });
     const root = await makeRoot();
     vm = await bootVm({ ...root, name: "package", shares: [{ from: handedIn, to: "/opt/in" }] });
-    await must("useradd --create-home --shell /bin/bash operator");
+    await must("useradd --create-home --shell /bin/bash ada");
     untouched = await files();
   });
 
@@ -91,7 +91,9 @@ describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     );
     assert.equal(status, 0, stdout + stderr);
     t.diagnostic(`installed and started after ${durationMs} ms`);
-    assert.equal(await must("systemctl is-active agentd.service"), "active\n");
+    const state = await vm.run("systemctl is-active agentd.service");
+    const journal = await must("journalctl --boot --unit agentd.service --no-pager --lines 60");
+    assert.equal(state.stdout, "active\n", journal);
     assert.equal(await must("systemctl --failed --quiet --no-legend"), "");
     assert.equal(
       await must("ps -o user= -p $(systemctl show -P MainPID agentd.service)"),
@@ -143,16 +145,16 @@ describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
         `const f=require("fs");require("http").createServer((q,r)=>r.setHeader("content-type","text/html").end(f.readFileSync("/opt/in/demo/pages/"+require("path").basename(q.url)))).listen(${PORT},"127.0.0.1")`,
       )}`,
     );
-    await must("usermod --append --groups aaos operator");
+    await must("usermod --append --groups aaos ada");
     const site = `http://127.0.0.1:${PORT}`;
     const goal = `Fetch ${site}/landlock.html and ${site}/seccomp.html, compare them and write /output/compare.md`;
     const { status, stdout, stderr, durationMs } = await vm.run(`agentd submit ${quote(goal)}`, {
       ...PATIENT,
-      user: "operator",
+      user: "ada",
     });
     assert.equal(status, 0, stdout + stderr);
     t.diagnostic(`the goal took ${durationMs} ms`);
-    assert.match(await must("cat /output/compare.md", "operator"), /Landlock/);
+    assert.match(await must("cat /output/compare.md", "ada"), /Landlock/);
     assert.equal(await must("stat -c '%U:%G' /output/compare.md"), "aaos:aaos\n");
   });
 
@@ -161,7 +163,7 @@ describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     assert.notEqual(refused.status, 0);
     assert.match(refused.stderr, /group.*aaos/i);
     assert.notEqual((await vm.run("cat /output/compare.md", { user: "test" })).status, 0);
-    assert.notEqual((await vm.run("ls /var/lib/aaos", { user: "operator" })).status, 0);
+    assert.notEqual((await vm.run("ls /var/lib/aaos", { user: "ada" })).status, 0);
   });
 
   it("a key in /etc/aaos/credentials reaches the daemon, and nobody else", async () => {
@@ -173,7 +175,7 @@ describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
       checks.find((/** @type {{name: string}} */ check) => check.name === name)?.verdict;
     assert.equal(verdict("credential deepseek"), "ok");
     assert.equal(verdict("credential anthropic"), "fail");
-    for (const user of ["operator", "test"]) {
+    for (const user of ["ada", "test"]) {
       assert.notEqual((await vm.run("cat /etc/aaos/credentials/deepseek", { user })).status, 0);
     }
     await must("rm /etc/aaos/providers.yaml /etc/aaos/credentials/deepseek");
@@ -198,7 +200,7 @@ describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     assert.match(await must("dpkg --status aaos"), /^Version: .*\+later1$/m);
     assert.equal(await must("systemctl is-active agentd.service"), "active\n");
     assert.equal(await must("cat /etc/aaos/policy.yaml"), POLICY);
-    assert.match(await must("agentd list --all", "operator"), /succeeded/);
+    assert.match(await must("agentd list --all", "ada"), /succeeded/);
   });
 
   it("a removed package leaves the operator's files, and comes back where it was", async () => {
@@ -208,7 +210,7 @@ describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     assert.equal(await must("cat /etc/aaos/policy.yaml"), POLICY);
     await must(`${INSTALL} /opt/in/aaos.deb`);
     assert.equal(await must("systemctl is-active agentd.service"), "active\n");
-    assert.match(await must("agentd list --all", "operator"), /succeeded/);
+    assert.match(await must("agentd list --all", "ada"), /succeeded/);
   });
 
   it("a document of the operator's survives a purge, and belongs to nobody's number", async () => {
