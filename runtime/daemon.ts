@@ -57,6 +57,16 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   const launcher = startLauncher(options.nativeDir);
   const stop = stopSignal();
   const rooms = await openRooms(readConfiguration(options), options, launcher);
+  try {
+    await serve(rooms, stop);
+    return 0;
+  } finally {
+    await closeRooms(rooms);
+  }
+}
+
+/** Serve until `stop` says why to end; when it returns or throws, nobody is served any more. */
+async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const { config, log, journal, reader, engine, models, confinement } = rooms;
   await failInterrupted(journal, reader);
   await recordStart(rooms);
@@ -67,16 +77,18 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
     handlers: handlersOf(rooms),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
-
   const reason = await stop;
   log.info({ reason }, "stopping");
   await server.close();
   await engine.close(AbortSignal.timeout(STOP_GRACE_MS));
-  await confinement.close();
   await journal.append([{ kind: "daemon_stopped", actor: "daemon", reason }]);
+}
+
+/** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
+async function closeRooms({ confinement, reader, journal }: Rooms): Promise<void> {
+  await confinement.close();
   reader.close();
   await journal.close();
-  return 0;
 }
 
 async function openRooms(
