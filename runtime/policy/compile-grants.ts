@@ -53,7 +53,7 @@ function writtenFiles(units: readonly KernelUnit[], paths: HostFacts["paths"]): 
     .filter((path) => factOf(paths, path).kind === "file");
 }
 
-export function standingOf(
+function standingOf(
   units: readonly KernelUnit[],
   paths: HostFacts["paths"],
 ): ReadonlyMap<KernelUnit, Standing> {

@@ -49,7 +49,7 @@ export type LandlockScope = z.infer<typeof LandlockScope>;
  * `ro` and `rw` are noexec; `exec` is read-only and executable; `write` is mounted like `rw`, and Landlock withholds the
  * reading; `rwx` is the named exception for a build directory whose products must run.
  */
-export const MOUNT_MODES = ["ro", "rw", "exec", "write", "rwx"] as const;
+const MOUNT_MODES = ["ro", "rw", "exec", "write", "rwx"] as const;
 export const MountMode = z.enum(MOUNT_MODES);
 export type MountMode = z.infer<typeof MountMode>;
 
@@ -102,7 +102,7 @@ export const SeccompArch = z.enum(SECCOMP_ARCHES);
 export type SeccompArch = z.infer<typeof SeccompArch>;
 
 /** `allow`, `kill` (the whole process), or the errno that the call answers. */
-export const SECCOMP_ACTIONS = [
+const SECCOMP_ACTIONS = [
   "allow",
   "kill",
   "EPERM",
@@ -144,7 +144,7 @@ export const SeccompPlan = z.strictObject({
 });
 export type SeccompPlan = z.infer<typeof SeccompPlan>;
 
-export const RLIMITS = [
+const RLIMITS = [
   "as",
   "core",
   "cpu",
@@ -155,8 +155,7 @@ export const RLIMITS = [
   "nproc",
   "stack",
 ] as const;
-export const Rlimit = z.enum(RLIMITS);
-export type Rlimit = z.infer<typeof Rlimit>;
+const Rlimit = z.enum(RLIMITS);
 
 /**
  * A cgroup v2 leaf, made by the launcher at `parent/name`, entered at clone, killed as a whole and removed. A limit is null
@@ -181,12 +180,11 @@ export const EgressListener = z.strictObject({
 });
 export type EgressListener = z.infer<typeof EgressListener>;
 
-export const CONFINEMENT_KINDS = ["files", "program", "web"] as const;
+const CONFINEMENT_KINDS = ["files", "program", "web"] as const;
 
 /** The namespaces every confined process gets; `files` may do without `net`, having no socket call at all. */
-export const NAMESPACES = ["user", "mount", "pid", "ipc", "uts", "cgroup", "net"] as const;
-export const Namespace = z.enum(NAMESPACES);
-export type Namespace = z.infer<typeof Namespace>;
+const NAMESPACES = ["user", "mount", "pid", "ipc", "uts", "cgroup", "net"] as const;
+const Namespace = z.enum(NAMESPACES);
 
 export const ConfinementPlan = z.strictObject({
   kind: z.enum(CONFINEMENT_KINDS),

@@ -7,7 +7,7 @@
 export const MAX_CONTENT_BYTES = 16 * 1_024 * 1_024 - 8_192;
 /** One read; longer ranges are several. */
 export const MAX_READ_BYTES = 8 * 1_024 * 1_024;
-export const MAX_ENTRIES = 100_000;
+const MAX_ENTRIES = 100_000;
 /** A reply is never longer: a full listing of the longest names. */
 const MAX_REPLY_BYTES = 64 * 1_024 * 1_024;
 

@@ -1,7 +1,7 @@
 import { bits, each, type SyscallRule, when } from "./rules.js";
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
-export const CLONE_NEW_ANY = 0x7e02_0000;
+const CLONE_NEW_ANY = 0x7e02_0000;
 
 /**
  * Calls that have no place in any confined process: they answer EPERM rather than ENOSYS, so that a denial looks like one.

@@ -7,7 +7,7 @@ const HANDSHAKE_RECORD = 0x16;
 const CLIENT_HELLO = 1;
 const MAX_RECORD_BYTES = 16_384;
 /** A ClientHello with post-quantum keys and a session ticket is 2 to 4 KiB. */
-export const MAX_HELLO_BYTES = 32_768;
+const MAX_HELLO_BYTES = 32_768;
 /** No TLS library cuts a ClientHello into more; the bound keeps a dribbling client cheap. */
 const MAX_RECORDS = 64;
 const MAX_SKIPPED_RECORDS = 4;

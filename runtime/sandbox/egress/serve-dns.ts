@@ -13,7 +13,7 @@ const CAPTURED_PORTS = [443, 80];
  * The answer to one message, or undefined where it deserves none. Only granted names have addresses, and those lead to the
  * capture listeners of the same sandbox; nothing is ever asked outside, so that no name carries anything out.
  */
-export function answerDns(
+function answerDns(
   context: EgressContext,
   names: FakeAddresses,
   message: Buffer,
