@@ -17,6 +17,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   root: env["AAOS_ROOT"],
   share: findShare(env["AAOS_SHARE"], programDir, existsSync),
+  nativeDir: findNative(programDir, existsSync),
   noColor: env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "",
   runDaemon: async (places) => {
     const { runDaemon } = await import("./daemon.js");

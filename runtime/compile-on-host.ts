@@ -5,7 +5,7 @@ import { GIT_INTERNALS, isProtectedBelow } from "./policy/protected-paths.js";
 import type { HostFacts } from "./protocol/compile.js";
 import type { EngineDeps } from "./runs/deps.js";
 import { createHostInspector } from "./sandbox/host-facts.js";
-import { openDirectoryMaking } from "./sandbox/open-directory.js";
+import { makeGrantedDir } from "./sandbox/make-granted-dir.js";
 
 /** How much of a write grant is searched for what is protected in it, before every launch that gets it. */
 const SCAN = { maxEntries: 50_000, maxMs: 2_000 };
@@ -37,13 +37,8 @@ export function compileOnHost(host: {
     };
     const first = await plan();
     if (!first.ok || first.make_dirs.length === 0) return first;
-    for (const dir of first.make_dirs) await makeDir(dir);
+    // What cannot be made is missing from the plan, as before: a write to it then says why.
+    for (const dir of first.make_dirs) await makeGrantedDir(dir).catch(() => undefined);
     return plan();
   };
-}
-
-/** What cannot be made is missing from the plan, as before: a write to it then says why. */
-async function makeDir(dir: string): Promise<void> {
-  const handle = await openDirectoryMaking(dir).catch(() => undefined);
-  await handle?.close();
 }

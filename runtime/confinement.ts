@@ -24,7 +24,13 @@ import { type Spawner, startSpawner } from "./sandbox/spawner.js";
 
 /** The launcher and the addon, or why there are none: then the daemon answers, and refuses to run agents. */
 export type Launcher =
-  | { readonly ok: true; readonly addon: Addon; readonly spawner: Spawner }
+  | {
+      readonly ok: true;
+      readonly addon: Addon;
+      readonly spawner: Spawner;
+      /** Aborts when the launcher ends by itself: everything confined is dead then, and nothing more can be launched. */
+      readonly lost: AbortSignal;
+    }
   | { readonly ok: false; readonly addon: Addon | null; readonly error: AgentdError };
 
 /** Call it first thing, on the main thread, while this process is small. `nativeDir` holds what `native/` builds. */
@@ -32,8 +38,10 @@ export function startLauncher(nativeDir: string): Launcher {
   let addon: Addon | null = null;
   try {
     addon = loadAddon(join(nativeDir, "aaos.node"));
-    const spawner = startSpawner({ binary: join(nativeDir, "aaos-spawn"), addon });
-    return { ok: true, addon, spawner };
+    const lost = new AbortController();
+    const binary = join(nativeDir, "aaos-spawn");
+    const spawner = startSpawner({ binary, addon, onLost: () => lost.abort() });
+    return { ok: true, addon, spawner, lost: lost.signal };
   } catch (thrown) {
     const error =
       thrown instanceof AgentdError
@@ -102,6 +110,11 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
     }
   };
   let state: State = stateOf(await probe(), sandbox);
+  if (launcher.ok) {
+    launcher.lost.addEventListener("abort", () => {
+      state = { ok: false, error: unavailable("aaos-spawn has ended", "Restart agentd.") };
+    });
+  }
   return {
     compile: compileFor,
     openPorts: (agent) => {

@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { errnoOf } from "./base/error-text.js";
 import { Name } from "./protocol/ids.js";
 
+/** The unit loads the folder of credentials whole, as `aaos`; systemd puts that before the name of each file. systemd.exec(5). */
+const FOLDER_PREFIX = "aaos_";
+
 export interface CredentialSources {
   /** `$CREDENTIALS_DIRECTORY`, where systemd puts the credentials of the unit. */
   readonly credentialsDirectory: string | undefined;
@@ -16,10 +19,12 @@ export interface CredentialSources {
 export function readCredential(name: string, sources: CredentialSources): string | undefined {
   if (!Name.safeParse(name).success) return undefined;
   const { credentialsDirectory, credentialsDir, keys } = sources;
-  const folders =
-    credentialsDirectory === undefined ? [credentialsDir] : [credentialsDirectory, credentialsDir];
-  for (const folder of folders) {
-    const secret = readSecret(join(folder, name));
+  const ofUnit =
+    credentialsDirectory === undefined
+      ? []
+      : [join(credentialsDirectory, name), join(credentialsDirectory, FOLDER_PREFIX + name)];
+  for (const file of [...ofUnit, join(credentialsDir, name)]) {
+    const secret = readSecret(file);
     if (secret !== undefined) return secret;
   }
   return nonBlank(keys[name]);

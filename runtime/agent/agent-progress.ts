@@ -1,6 +1,5 @@
 import { errorText } from "../base/error-text.js";
 import type { StopReason } from "../protocol/agent.js";
-import { AgentdError } from "../protocol/agentd-error.js";
 import type { Message } from "../protocol/message.js";
 import { NO_USAGE, type Usage } from "../protocol/model.js";
 import type { AgentInput, AgentOutcome } from "./agent-input.js";
@@ -75,6 +74,7 @@ export function abortedOutcome(progress: AgentProgress, signal: AbortSignal): Ag
 }
 
 function stopReasonOf(reason: unknown): StopReason {
-  if (reason instanceof AgentdError && reason.code === "budget_exceeded") return "budget_exceeded";
-  return reason instanceof Error && reason.name === "TimeoutError" ? "timeout" : "cancelled";
+  if (!(reason instanceof Error)) return "cancelled";
+  if ("code" in reason && reason.code === "budget_exceeded") return "budget_exceeded";
+  return reason.name === "TimeoutError" ? "timeout" : "cancelled";
 }

@@ -116,7 +116,7 @@ describe("turns", () => {
     expect(appended).toHaveLength(1);
   });
 
-  it("tool calls are answered and the model goes on from the results", async () => {
+  it("A9 tool calls are answered and the model goes on from the results", async () => {
     const { outcome, requests, transcript } = await run({
       replies: [reply("", [call("1", "a", { x: 1 }), call("2", "b")]), reply("done")],
     });

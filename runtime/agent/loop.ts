@@ -61,6 +61,8 @@ async function takeTurn(
   if (signal.aborted) return abortedOutcome(progress, signal);
   if (reply.type === "failed") {
     const { failure } = reply;
+    if (failure.kind === "over_budget")
+      return { ...outcome(progress, "budget_exceeded", failure.message), failure };
     return { ...outcome(progress, "error", `${failure.kind}: ${failure.message}`), failure };
   }
   progress.iterations++;

@@ -182,7 +182,7 @@ describe("open", () => {
 });
 
 describe("memory", () => {
-  it("A22-35 the journal is no ring in memory: 20,000 events with 40 MB of payload leave the heap as it was", async () => {
+  it("A22-33 A22-35 the journal is no ring in memory: 20,000 events with 40 MB of payload leave the heap as it was", async () => {
     await using f = await journalFixture();
     const append = async (rounds: number) => {
       for (let i = 0; i < rounds; i++)

@@ -111,9 +111,10 @@ async function runOnce(
 
 function row(measured: readonly Measured[]): string {
   const sorted = measured.toSorted((a, b) => a.runMs / a.criticalMs - b.runMs / b.criticalMs);
+  const best = sorted.at(0);
   const middle = sorted[Math.floor(sorted.length / 2)];
   const worst = sorted.at(-1);
-  if (middle === undefined || worst === undefined) return "";
+  if (best === undefined || middle === undefined || worst === undefined) return "";
   const seconds = (ms: number): string => (ms / 1_000).toFixed(2);
   const ratio = (one: Measured): string => (one.runMs / one.criticalMs).toFixed(3);
   return `| ${[
@@ -122,6 +123,7 @@ function row(measured: readonly Measured[]): string {
     middle.calls,
     seconds(middle.criticalMs),
     seconds(middle.runMs),
+    ratio(best),
     ratio(middle),
     ratio(worst),
     sorted.length,
@@ -147,8 +149,8 @@ try {
   useModel(world, "openai", model.openai_url);
   await world.start();
   process.stdout.write(
-    "| plan | steps | model calls in sequence | critical path, s | run, s | ratio, median | ratio, worst | runs |\n" +
-      `|${"---|".repeat(8)}\n`,
+    "| plan | steps | model calls in sequence | critical path, s | run, s | ratio, best | median | worst | runs |\n" +
+      `|${"---|".repeat(9)}\n`,
   );
   for (const [name, make] of [
     ["comparison", comparison],

@@ -42,7 +42,7 @@ function parse(text: string): AgentManifest {
   return parsed.value;
 }
 
-it("the seed's manifest loads unchanged", () => {
+it("A5 the seed's manifest loads unchanged", () => {
   const { manifest, grants } = parse(SEED);
   expect(grants.map((grant) => formatCapability(grant.capability))).toEqual([
     "web_search",

@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AgentdError } from "../protocol/agentd-error.js";
 import { readPolicy, readProviders, readSettings } from "./settings.js";
@@ -30,6 +31,19 @@ function refused(read: (file: string) => unknown, text: string | Uint8Array): st
   }
   throw new Error("taken");
 }
+
+describe("the examples that ship", () => {
+  const example = (name: string) =>
+    fileURLToPath(new URL(`../../packaging/examples/${name}`, import.meta.url));
+
+  it("agentd.yaml and policy.yaml say what holds without them", () => {
+    expect(readSettings(example("agentd.yaml"))).toEqual(readSettings(put("")));
+    expect(readPolicy(example("policy.yaml"))).toEqual(readPolicy(put("")));
+  });
+  it("providers.yaml is taken as it stands", () => {
+    expect(readProviders(example("providers.yaml")).default).toBe("deepseek");
+  });
+});
 
 describe("an absent or empty file gives the defaults", () => {
   it.each([readSettings, readProviders, readPolicy])("%o", (read) => {

@@ -8,11 +8,7 @@ export type Found =
 
 /** The one run or agent that the operator means. Throws `unknown_id`, or `ambiguous_id` with the candidates of both. */
 export async function findRunOrAgent(client: Client, id: string): Promise<Found> {
-  if (id.length < 4 || id.length > 26) {
-    throw new AgentdError("unknown_id", "find", `${JSON.stringify(id)} is no id`, {
-      hint: "Give the id, or at least 4 characters of its beginning or end; `agentd list --all` shows them.",
-    });
-  }
+  checkId(id);
   const [run, agent] = await Promise.all([
     orRefusal(client.call("run.get", { run_id: id })),
     orRefusal(client.call("agent.status", { agent_id: id })),
@@ -26,6 +22,14 @@ export async function findRunOrAgent(client: Client, id: string): Promise<Found>
   if (run.ok) return { type: "run", run: run.found };
   if (agent.ok) return { type: "agent", agent: agent.found };
   throw new AgentdError("unknown_id", "find", `no run or agent matches ${JSON.stringify(id)}`);
+}
+
+/** Throws `unknown_id` for what is too short or too long to be an id or a part of one. */
+export function checkId(id: string): void {
+  if (id.length >= 4 && id.length <= 26) return;
+  throw new AgentdError("unknown_id", "find", `${JSON.stringify(id)} is no id`, {
+    hint: "Give the id, or at least 4 characters of its beginning or end; `agentd list --all` shows them.",
+  });
 }
 
 type OrRefusal<T> =

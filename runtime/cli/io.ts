@@ -30,6 +30,8 @@ export interface CliIo {
   readonly root: string | undefined;
   /** Folder of the vendor catalog. */
   readonly share: string;
+  /** Folder of what `native/` builds. */
+  readonly nativeDir: string;
   /** NO_COLOR. */
   readonly noColor: boolean;
   /** The daemon itself: `agentd run`. Only the main knows how. */

@@ -14,7 +14,9 @@ import { registerVerbs } from "./verbs.js";
 export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCode> {
   const unread = new AbortController();
   const onOutputError = () => unread.abort();
+  // For good: a reader that has gone shows only after the last line was written. On standard error nobody is left to be told.
   io.stdout.on("error", onOutputError);
+  io.stderr.on("error", () => {});
   const program = newProgram(io);
   let exitCode: ExitCode = 0;
   registerVerbs(program, async (verb) => {
@@ -26,9 +28,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCo
   } catch (thrown) {
     // Help and version come as exceptions, too, after they were printed.
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
-    return printError(io, asAgentdError(thrown, program, argv), argv.includes("--json"));
-  } finally {
-    io.stdout.off("error", onOutputError);
+    return printError(io, asAgentdError(thrown, program), argv.includes("--json"));
   }
 }
 
@@ -66,12 +66,12 @@ function commandOf(program: Commander, io: CliIo, signal: AbortSignal): Command 
   };
 }
 
-function asAgentdError(thrown: unknown, program: Commander, argv: readonly string[]): unknown {
+function asAgentdError(thrown: unknown, program: Commander): unknown {
   if (!(thrown instanceof CommanderError)) return thrown;
   // Help that nobody asked for: a command that needs another after it.
   const isHelp = thrown.code === "commander.help";
   const text = isHelp ? "a command is missing" : thrown.message.replace(/^error: /, "");
-  const verb = argv.find((word) => program.commands.some((command) => command.name() === word));
+  const verb = program.commands.find((command) => command.name() === program.args[0])?.name();
   return new AgentdError("usage", "read arguments", text.split("\n").join(" ").trim(), {
     hint: `See \`agentd ${verb === undefined ? "" : `${verb} `}--help\`.`,
   });

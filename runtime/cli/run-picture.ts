@@ -133,7 +133,7 @@ function stepChange(step: StepPicture, body: EventBody, at: number): Change {
     return { role: body.role, state: "running", startedAt: at, endedAt: null, error: null };
   }
   if (body.kind === "subtask_completed") {
-    const error = body.success ? null : (body.error ?? body.reason ?? "failed");
+    const error = body.success ? null : (body.reason ?? body.error ?? "failed");
     return { endedAt: at, activity: null, error };
   }
   if (body.kind === "step_state_changed") return stateChange(step, body.to, body.reason, at);

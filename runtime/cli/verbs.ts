@@ -31,6 +31,17 @@ export function registerVerbs(program: Commander, act: Act): void {
     .description("every tool with its input")
     .action(() => act(async (command) => (await import("./verbs/tools.js")).toolsList(command)));
   program
+    .command("learn")
+    .description("run a program once, observed, and propose the smallest capabilities for it")
+    .argument("<PROGRAM>", "it runs as you and is not confined; put -- before it")
+    .argument("[ARGS...]")
+    .option("--trace <FILE>", "write every observation to FILE, one JSON object a line")
+    .action((file: string, args: string[], options: { trace?: string }) =>
+      act(async (command) =>
+        (await import("./verbs/learn.js")).learn(command, [file, ...args], options),
+      ),
+    );
+  program
     .command("doctor")
     .description("what works and what does not on this host, each line with its remedy")
     .option("--bundle <FILE>", "write a redacted report for support to FILE")

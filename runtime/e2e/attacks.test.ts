@@ -110,17 +110,17 @@ describe("what the daemon itself reads and writes for a run", () => {
 system_prompt: Links.
 message_template: "Link {dir}"
 parameters: {dir: {type: path, required: true}}
-capabilities: ["exec: python3", "file_read: {dir}/*", "file_write: {dir}/*"]
+capabilities: ["exec: node", "file_read: {dir}/*", "file_write: {dir}/*"]
 `,
       );
-      const code = `import os; os.remove("plan.json"); os.symlink("${precious}", "plan.json")`;
+      const code = `fs.unlinkSync("plan.json"); fs.symlinkSync("${precious}", "plan.json")`;
       await startWith(
         TALK,
         { match: { system: /^Links/, tool_result: "exit_code" }, reply: "ERROR: linked" },
         {
           match: { system: /^Links/ },
           reply: {
-            tool_calls: [{ name: "exec", input: { program: "python3", args: ["-c", code] } }],
+            tool_calls: [{ name: "exec", input: { program: "node", args: ["-e", code] } }],
           },
         },
         {

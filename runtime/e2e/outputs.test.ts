@@ -338,3 +338,45 @@ describe("a full disk", () => {
     TIMEOUT,
   );
 });
+
+describe("a grant that is counted", () => {
+  it(
+    "A22-10 A22-26 allows exactly its number of calls, also where a model makes more at the same time",
+    async () => {
+      world.put(
+        "etc/aaos/roles/counter.yaml",
+        `name: counter
+system_prompt: Counts its writes.
+message_template: "Write below {dir}"
+parameters: {dir: {type: path, required: true}}
+capabilities: [{file_write: "{dir}/*", max_invocations: 3}]
+`,
+      );
+      await withRules({
+        match: { system: /^Counts/ },
+        reply: ({ tool_results }) =>
+          tool_results.length > 0
+            ? "Counted."
+            : {
+                tool_calls: [1, 2, 3, 4, 5].map((n) => ({
+                  name: "file_write",
+                  input: { path: `${world.out}/n${n}.md`, content: `${n}\n` },
+                })),
+              },
+      });
+      const args = ["--role", "counter", "--param", `dir=${world.out}`];
+      expect((await world.cli(["submit", "count", ...args])).code).toBe(0);
+      const written = [1, 2, 3, 4, 5].filter((n) => existsSync(join(world.out, `n${n}.md`)));
+      expect(written).toEqual([1, 2, 3]);
+      const { stdout } = await world.cli([
+        "audit",
+        "query",
+        "--kind",
+        "capability_denied",
+        "--json",
+      ]);
+      expect(stdout.trim().split("\n")).toHaveLength(2);
+    },
+    TIMEOUT,
+  );
+});

@@ -21,9 +21,9 @@ export interface World extends AsyncDisposable {
   readonly put: (path: string, content: string, mode?: number) => string;
   readonly read: (path: string) => string;
   /** The daemon; resolves when it answers. Rejects with what it printed where it ends first. */
-  readonly start: () => Promise<AgentdProcess>;
+  readonly start: (env?: Readonly<Record<string, string>>) => Promise<AgentdProcess>;
   /** Starts the daemon without waiting for more than its process. */
-  readonly startRaw: () => AgentdProcess;
+  readonly startRaw: (env?: Readonly<Record<string, string>>) => AgentdProcess;
   /** The daemon under way. */
   readonly daemon: () => AgentdProcess;
   /** Ends the daemon and waits for it. */
@@ -70,13 +70,13 @@ export async function makeWorld(policy?: (out: string) => string): Promise<World
       return file;
     },
     read: (path) => readFileSync(join(root, path), "utf8"),
-    startRaw: () => {
-      daemon = startAgentd(["--root", root, "run"]);
+    startRaw: (env = {}) => {
+      daemon = startAgentd(["--root", root, "run"], { env });
       started.push(daemon);
       return daemon;
     },
-    start: async () => {
-      const fresh = world.startRaw();
+    start: async (env) => {
+      const fresh = world.startRaw(env);
       await fresh.until(/agentd ready/);
       return fresh;
     },

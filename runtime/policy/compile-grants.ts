@@ -3,6 +3,7 @@ import type { HostFacts, PathFact } from "../protocol/compile.js";
 import type { LandlockFsRight, MountMode } from "../protocol/confinement.js";
 import type { TreeUse } from "./compile-landlock.js";
 import { byPath, hiddenDir, type Piece } from "./compile-root.js";
+import { matchGlob } from "./glob.js";
 import { type Hole, isWithin, type KernelUnit } from "./path-grants.js";
 import { protectedIn } from "./protected-in.js";
 
@@ -44,11 +45,12 @@ export function writeTrees(
   return [...new Set(trees)].sort();
 }
 
-/** Single paths that a write grant spells out. */
-function writtenFiles(units: readonly KernelUnit[]): readonly string[] {
+/** Single files that a write grant spells out. A directory spelled out is not what is in it. */
+function writtenFiles(units: readonly KernelUnit[], paths: HostFacts["paths"]): readonly string[] {
   return units
-    .filter(({ right, shape, names }) => right === "write" && (shape === "path" || names !== null))
-    .map(({ path, names }) => names ?? path);
+    .filter(({ right, glob, path, names }) => right === "write" && matchGlob(glob, names ?? path))
+    .map(({ path, names }) => names ?? path)
+    .filter((path) => factOf(paths, path).kind === "file");
 }
 
 export function standingOf(
@@ -58,7 +60,10 @@ export function standingOf(
   return new Map(
     units.map((unit) => {
       const { resolved, kind } = factOf(paths, unit.path);
-      return [unit, resolved !== unit.path ? "link" : kind];
+      if (resolved !== unit.path) return [unit, "link"];
+      // A tree that turns out to be a file: it has nothing below it, and is itself what was meant or is not.
+      const isMeant = unit.names === null && matchGlob(unit.glob, unit.path);
+      return [unit, unit.shape === "tree" && kind === "file" && !isMeant ? "other" : kind];
     }),
   );
 }
@@ -83,7 +88,12 @@ export function compileGrants(
   const standing = standingOf(units, facts.paths);
   const present = units.filter((unit) => ["dir", "file"].includes(standing.get(unit) ?? ""));
   const builder = new Builder(present, standing, options);
-  const found = protectedIn(writeTrees(units, standing), writtenFiles(units), facts.scans, options);
+  const found = protectedIn(
+    writeTrees(units, standing),
+    writtenFiles(units, facts.paths),
+    facts.scans,
+    options,
+  );
   const places = [
     ...holes.map((hole) => ({ path: hole.path, add: () => builder.addHole(hole, facts.paths) })),
     ...found.paths.map((path) => ({ path, add: () => builder.addProtected(path) })),
@@ -104,7 +114,7 @@ class Builder {
   readonly problems: string[] = [];
   readonly #present: readonly KernelUnit[];
   readonly #trees: readonly KernelUnit[];
-  readonly #standing: ReadonlyMap<KernelUnit, Standing>;
+  readonly #files: readonly KernelUnit[];
   readonly #options: GrantOptions;
   readonly #mounted = new Map<string, Mounted>();
   readonly #readOnly: string[] = [];
@@ -115,7 +125,7 @@ class Builder {
     options: GrantOptions,
   ) {
     this.#present = present;
-    this.#standing = standing;
+    this.#files = present.filter((unit) => standing.get(unit) === "file");
     this.#trees = present.filter((unit) => unit.shape === "tree" && standing.get(unit) === "dir");
     this.#options = options;
   }
@@ -125,7 +135,6 @@ class Builder {
     const around = this.#mountedAt(hole.path);
     if (resolved !== hole.path || kind === "absent" || around === undefined) return;
     if (hole.kind === "read_only") {
-      this.#readOnly.push(hole.path);
       this.addProtected(hole.path);
     } else if (around !== "hidden") {
       if (kind !== "dir") {
@@ -140,6 +149,7 @@ class Builder {
   addProtected(path: string): void {
     const around = this.#mountedAt(path);
     if (around !== "rw" && around !== "rwx") return;
+    this.#readOnly.push(path);
     this.#mounted.set(path, "ro");
     this.pieces.push({ path, entry: { type: "protect", path }, rights: [] });
   }
@@ -155,19 +165,26 @@ class Builder {
       ? around === mounted
       : around !== undefined && around !== "hidden" && (!write || around !== "ro");
     const mode: MountMode = mounted === "rw" && !read ? "write" : mounted;
-    const isListing = !isTree && this.#isDir(path);
     this.pieces.push({
       path,
       entry: stands ? null : { type: "bind", path, mode },
       rights: isTree
         ? this.#options.rights({ read, write, execute })
-        : single(read, write, isListing),
+        : this.#rightsAtPath(path, read, write),
     });
     if (!stands) this.#mounted.set(path, mounted);
   }
 
-  #isDir(path: string): boolean {
-    return this.#present.some((unit) => unit.path === path && this.#standing.get(unit) === "dir");
+  /** Of one path: a file's content, or a directory's listing; a directory alone cannot be written. */
+  #rightsAtPath(path: string, read: boolean, write: boolean): readonly LandlockFsRight[] {
+    if (!this.#files.some((unit) => unit.path === path)) {
+      const isListed = this.#present.some((unit) => unit.path === path && unit.right === "read");
+      return isListed ? ["read_dir"] : [];
+    }
+    return [
+      ...(read ? (["read_file"] as const) : []),
+      ...(write ? (["write_file", "truncate"] as const) : []),
+    ];
   }
 
   #isBuildDir(path: string): boolean {
@@ -178,20 +195,20 @@ class Builder {
     return around.some((unit) => isWithin(path, unit.path));
   }
 
-  /** What the grants together give at a path; a hole that is only read takes the writing of the trees around it. */
+  /** What the grants together give at a path. Within what is read-only, a grant of writing counts that is itself within. */
   #useAt(path: string): { readonly read: boolean; readonly write: boolean } {
-    const gives = (right: KernelUnit["right"]) =>
-      this.#present.some((unit) => unit.right === right && unit.path === path) ||
-      this.#trees.some((unit) => unit.right === right && isWithin(path, unit.path));
-    const hole = this.#readOnly.find((place) => isWithin(path, place));
-    const write =
-      hole === undefined
-        ? gives("write")
-        : this.#trees.some(
-            (unit) =>
-              unit.right === "write" && isWithin(path, unit.path) && !isWithin(hole, unit.path),
-          );
-    return { read: gives("read"), write };
+    const around = this.#readOnly.filter((place) => isWithin(path, place));
+    const write = this.#giving("write", path).some((unit) =>
+      around.every((place) => isWithin(unit.path, place)),
+    );
+    return { read: this.#giving("read", path).length > 0, write };
+  }
+
+  #giving(right: KernelUnit["right"], path: string): readonly KernelUnit[] {
+    return [
+      ...this.#files.filter((unit) => unit.right === right && unit.path === path),
+      ...this.#trees.filter((unit) => unit.right === right && isWithin(path, unit.path)),
+    ];
   }
 
   /** How the nearest mount at or above a path is mounted; undefined outside all of them. */
@@ -202,13 +219,4 @@ class Builder {
     }
     return undefined;
   }
-}
-
-/** One path: a file's content, or a directory's listing. */
-function single(read: boolean, write: boolean, isDir: boolean): readonly LandlockFsRight[] {
-  if (isDir) return read ? ["read_dir"] : [];
-  return [
-    ...(read ? (["read_file"] as const) : []),
-    ...(write ? (["write_file", "truncate"] as const) : []),
-  ];
 }

@@ -12,6 +12,7 @@ import { formatCapability } from "./grammar.js";
 import { isPublicHost, isWildcard, matchHost } from "./hosts.js";
 import { coversDir, coversToolName, listed, pickNarrowest } from "./narrow.js";
 import { addressWithinRules, mayNamePrivate } from "./network-rules.js";
+import { isProtectedFrom, protectedEntry } from "./protected-paths.js";
 
 /** A token with its history, as the daemon holds it for one agent. */
 export interface HeldToken {
@@ -177,9 +178,17 @@ function judgeTokens(matching: readonly HeldToken[], wanted: Access, nowMs: numb
   const nearest = OBSTACLES.find((name) => judged.some((entry) => entry.obstacle === name));
   const message =
     nearest === undefined
-      ? `no token grants '${capability}'`
+      ? `no token grants '${capability}'${protectionNote(wanted)}`
       : `the token for '${capability}' is ${OBSTACLE_TEXT[nearest]}`;
   return { ok: false, denial: { layer: "token", message, capability } };
+}
+
+/** A wide grant of writing does not take what turns a write into execution; a grant that spells it out does. */
+function protectionNote(wanted: Access): string {
+  const entry = wanted.kind === "file_write" ? protectedEntry(wanted.path) : undefined;
+  return entry === undefined
+    ? ""
+    : `: ${entry} can make later commands run what was written, so a token must name it`;
 }
 
 const OBSTACLE_TEXT: Readonly<Record<Obstacle, string>> = {
@@ -214,8 +223,13 @@ function ownObstacle({ token, uses, revoked }: HeldToken, nowMs: number): Obstac
 function grants(capability: Capability, access: Access): boolean {
   switch (access.kind) {
     case "file_read":
-    case "file_write":
       return capability.kind === access.kind && matchGlob(capability.glob, access.path);
+    case "file_write":
+      return (
+        capability.kind === access.kind &&
+        matchGlob(capability.glob, access.path) &&
+        !isProtectedFrom(capability.glob, access.path)
+      );
     case "exec":
       return capability.kind === "exec" && grantsExec(capability, access);
     case "network":

@@ -18,7 +18,7 @@ export function factsWanted(request: CompileRequest, authority: Authority): Fact
   const written = units.filter(({ right, shape }) => right === "write" && shape === "tree");
   const paths = [
     ...SYSTEM_PATHS,
-    ...units.map(({ path }) => path),
+    ...units.flatMap(({ path, names }) => (names === null ? [path] : [path, names])),
     ...holes.map(({ path }) => path),
     ...requestPaths(request),
   ];

@@ -16,7 +16,7 @@ function problem(source: CapabilitySource): string {
   return parsed.problem;
 }
 
-describe("every capability of the grammar is taken", () => {
+describe("A11 every capability of the grammar is taken", () => {
   const table: readonly (readonly [CapabilitySource, Capability])[] = [
     ["web_search", { kind: "web_search" }],
     ["file_read: /data/*", { kind: "file_read", glob: "/data/*" }],

@@ -58,7 +58,10 @@ function missingNote(unit: KernelUnit, standing: Standing | undefined): string {
       return `${unit.path} leads elsewhere by a symbolic link; grant the path that it leads to`;
     case "other":
       return `${unit.path} is neither a file nor a directory`;
-    default:
+    case "absent":
+    case "dir":
+    case "file":
+    case undefined:
       return `${unit.path} does not exist`;
   }
 }
@@ -85,7 +88,10 @@ function ofOther(capability: Capability | undefined, isPath: boolean, network: b
     case "cargo_run":
     case "git_commit":
       return { holds: "exact", note: isPath ? "" : "this process gets nothing of it" };
-    default:
+    case "tool":
+    case "spawn_child":
+    case "message_send":
+    case undefined:
       return { holds: "check", note: "held by the check at the call" };
   }
 }

@@ -5,6 +5,7 @@ import { covers, matchGlob } from "./glob.js";
 import { escapeGlob, treeGlob } from "./glob-syntax.js";
 import { formatCapability } from "./grammar.js";
 import { coversHost } from "./hosts.js";
+import { fixedPrefix, isProtectedFrom } from "./protected-paths.js";
 
 /** True only where every access that `child` grants is granted by `parent` too. Conservative. */
 export function coversCapability(parent: Capability, child: Capability): boolean {
@@ -12,7 +13,7 @@ export function coversCapability(parent: Capability, child: Capability): boolean
     case "file_read":
       return child.kind === "file_read" && covers(parent.glob, child.glob);
     case "file_write":
-      return child.kind === "file_write" && covers(parent.glob, child.glob);
+      return child.kind === "file_write" && coversWrite(parent.glob, child.glob);
     case "exec":
       return child.kind === "exec" && coversExec(parent, child);
     case "network":
@@ -34,6 +35,11 @@ export function coversCapability(parent: Capability, child: Capability): boolean
     case "git_commit":
       return child.kind === "git_commit" && coversDir(parent.dir, child.dir);
   }
+}
+
+/** A narrower grant must not spell out a protected place that the wider one does not take. */
+function coversWrite(parent: string, child: string): boolean {
+  return covers(parent, child) && !isProtectedFrom(parent, fixedPrefix(child));
 }
 
 function coversExec(

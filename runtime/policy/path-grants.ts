@@ -61,11 +61,13 @@ export function pathGrants(
     case "git_commit":
     case "cargo_run":
       return capabilities
-        .filter((one) => one.kind === purpose.kind && coversDir(one.dir, purpose.dir))
-        .slice(0, 1)
-        .flatMap((one) => {
+        .flatMap((one) =>
+          one.kind === purpose.kind && coversDir(one.dir, purpose.dir)
+            ? [formatCapability(one)]
+            : [],
+        )
+        .flatMap((capability) => {
           const glob = treeGlob(escapeGlob(purpose.dir));
-          const capability = formatCapability(one);
           return (["read", "write"] as const).map((right) => ({ right, glob, capability }));
         });
   }
@@ -94,13 +96,15 @@ export function kernelUnits(
   const found = units.flatMap((unit) =>
     holesOf(unit, ceiling).map((hole) => ({ ...hole, capability: unit.capability })),
   );
-  const holes = found.flatMap((hole) => (hole.path === undefined ? [] : [hole]));
+  const holes = found.flatMap((hole) =>
+    hole.path === undefined || inWorkspace(ceiling, hole.path) ? [] : [hole],
+  );
   const hidden = holes.filter(({ kind }) => kind === "hidden");
   const isHidden = (unit: KernelUnit) =>
     !inWorkspace(ceiling, unit.path) && hidden.some(({ path }) => isWithin(unit.path, path));
   const withheld = cut
     .map(({ grant }) => grant.capability)
-    .filter((capability) => !units.some((one) => one.capability === capability && !isHidden(one)))
+    .filter((capability) => !units.some((one) => one.capability === capability))
     .map((capability) => ({ capability, reason: NOTHING_LEFT }));
   const problems = [
     ...widened
@@ -111,9 +115,10 @@ export function kernelUnits(
     ...found.flatMap((hole) =>
       hole.path === undefined ? [`${hole.capability}: ${hole.problem}`] : [],
     ),
+    ...units.filter(isHidden).map(({ capability, path }) => `${capability}: ${HIDDEN(path)}`),
   ];
   return {
-    units: units.filter((unit) => !isHidden(unit)),
+    units,
     holes: holes
       .filter(({ path, kind }) => kind === "hidden" || !hidden.some((other) => other.path === path))
       .map(({ path, kind }) => ({ path, kind })),
@@ -121,6 +126,9 @@ export function kernelUnits(
     problems: [...new Set(problems)].sort(),
   };
 }
+
+const HIDDEN = (path: string) =>
+  `${path} may not be read (read.deny of policy.yaml), but lies within a wider grant; the kernel cannot give writing alone there`;
 
 const NOTHING_LEFT = "policy.yaml leaves nothing of it that the kernel could hold";
 
@@ -130,17 +138,25 @@ const NOTHING_LEFT = "policy.yaml leaves nothing of it that the kernel could hol
  */
 function widen(units: readonly KernelUnit[], ceiling: Ceiling): readonly KernelUnit[] {
   const parentOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf("/"), 1));
+  const isAllowed = (right: PathRight, path: string) =>
+    ceilingAllows(ceiling, { kind: `file_${right}`, path }) === undefined;
+  const around = (unit: KernelUnit): KernelUnit => {
+    const { path } = unit;
+    return { ...unit, path: parentOf(path), shape: "tree", exact: false, names: path };
+  };
   const written = units
     .filter(({ right }) => right === "write")
-    .map(({ path, shape }) => (shape === "path" ? parentOf(path) : path));
-  return units.flatMap((unit) => {
-    const { path, right, shape } = unit;
-    if (shape === "tree") return [unit];
-    if (right === "read" && !written.some((tree) => isWithin(path, tree))) return [unit];
-    const parent = parentOf(path);
-    if (ceilingAllows(ceiling, { kind: `file_${right}`, path: parent }) !== undefined) return [];
-    return [{ ...unit, path: parent, shape: "tree", exact: false, names: path } as const];
-  });
+    .map((unit) => (unit.shape === "path" ? around(unit) : unit))
+    .filter(({ path, names }) => names === null || isAllowed("write", path));
+  const read = units
+    .filter(({ right }) => right === "read")
+    .map((unit) => {
+      const isReplaced = written.some(({ path }) => isWithin(unit.path, path));
+      const isWidened =
+        unit.shape === "path" && isReplaced && isAllowed("read", parentOf(unit.path));
+      return isWidened ? around(unit) : unit;
+    });
+  return [...read, ...written];
 }
 
 function inWorkspace(ceiling: Ceiling, path: string): boolean {
@@ -188,29 +204,29 @@ function meet(root: string, glob: string, prefix: string): readonly string[] {
 
 type FoundHole = Hole | { readonly path: undefined; readonly problem: string };
 
-/** What the ceiling denies within the tree of a unit. The workspace is taken out of no tree of its own. */
+/**
+ * What the ceiling denies within the tree of a unit. What may not be read is hidden from a write grant, too: so that a further grant
+ * never hides what a narrower set of grants showed. The workspace is taken out of no tree of its own.
+ */
 function holesOf(unit: KernelUnit, ceiling: Ceiling): readonly FoundHole[] {
   if (unit.shape === "path") return [];
   const tree = treeGlob(escapeGlob(unit.path));
   if (ceiling.workspace !== null && covers(ceiling.workspace, tree)) return [];
-  const { deny, never } = ceiling[unit.right];
-  const kind = unit.right === "read" ? "hidden" : "read_only";
+  const { read, write } = ceiling;
+  const hidden = new Set([...read.never, ...write.never, ...read.deny]);
   return [
-    ...never.flatMap((place) => hole(place, tree, "hidden", unit.right)),
-    ...deny.flatMap((place) => hole(place, tree, kind, unit.right)),
-  ];
+    ...[...hidden].flatMap((place) => hole(place, tree, "hidden")),
+    ...(unit.right === "write" ? write.deny : []).flatMap((place) =>
+      hole(place, tree, "read_only"),
+    ),
+  ].filter(({ path }) => path === undefined || (path !== unit.path && isWithin(path, unit.path)));
 }
 
-function hole(
-  place: string,
-  tree: string,
-  kind: Hole["kind"],
-  right: PathRight,
-): readonly FoundHole[] {
+function hole(place: string, tree: string, kind: Hole["kind"]): readonly FoundHole[] {
   if (!overlaps(place, tree)) return [];
   const path = fixedPrefix(place);
   if (place === treeGlob(escapeGlob(path))) return [{ path, kind }];
-  const problem = `the kernel cannot keep ${place} (${right}.deny of policy.yaml) out of it; name it without a pattern, or grant less`;
+  const problem = `the kernel cannot keep ${place} (deny of policy.yaml) out of it; name it without a pattern, or grant less`;
   return [{ path: undefined, problem }];
 }
 

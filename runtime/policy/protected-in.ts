@@ -8,7 +8,7 @@ import { protectedEntry } from "./protected-paths.js";
 const MAX_PROTECTED = 600;
 
 export interface ProtectedIn {
-  /** Outermost only, sorted. */
+  /** Sorted. One within another counts where a grant between them opens it again. */
   readonly paths: readonly string[];
   readonly problems: readonly string[];
   readonly notes: readonly string[];
@@ -44,17 +44,26 @@ export function protectedIn(
     }
   }
   const kept = [...found]
+    .filter((path) => !(options.writesGit && isWithinRepository(path, trees, scans)))
     .filter((path) => !files.includes(path) && !isNamed(path, trees) && !isOwn(path, options.home))
     .sort();
-  const outermost = kept.filter(
-    (path) => !kept.some((other) => other !== path && isWithin(path, other)),
-  );
-  if (outermost.length > MAX_PROTECTED) {
+  if (kept.length > MAX_PROTECTED) {
     problems.push(
-      `${outermost.length} files and directories in ${trees.join(", ")} must not be changed, more than ${MAX_PROTECTED}; grant a smaller directory`,
+      `${kept.length} files and directories in ${trees.join(", ")} must not be changed, more than ${MAX_PROTECTED}; grant a smaller directory`,
     );
   }
-  return { paths: outermost, problems, notes };
+  return { paths: kept, problems, notes };
+}
+
+/** Git's own files have names of git's choosing: in a repository only its dangerous parts count. */
+function isWithinRepository(
+  path: string,
+  trees: readonly string[],
+  scans: HostFacts["scans"],
+): boolean {
+  const repositories = trees.flatMap((tree) => scans.get(tree)?.git_dirs ?? []);
+  const around = repositories.filter((one) => one.path !== path && isWithin(path, one.path));
+  return around.length > 0 && !around.some((one) => one.internals.includes(path));
 }
 
 function partsOf(path: string, { git_dirs }: ScanFact, writesGit: boolean): readonly string[] {

@@ -81,6 +81,8 @@ export type ProviderFailureKind =
   | "timeout"
   | "garbage"
   | "not_understood"
+  /** Not asked at all: the run may spend no more. */
+  | "over_budget"
   | "cancelled";
 
 export interface ProviderFailure {

@@ -14,8 +14,8 @@ import { executeRunPlan } from "./execute-run-plan.js";
 import { diskError, type Failure, failureOf } from "./failure.js";
 import { finishedDocuments } from "./finish.js";
 import { keepFinished } from "./keep-finished.js";
-import { firstPlan, replanned } from "./orchestrate.js";
-import { printOutputs } from "./output-contract.js";
+import { firstPlan, isDirect, replanned } from "./orchestrate.js";
+import { missingOutputs, printOutputs } from "./output-contract.js";
 import { savePlan } from "./plan-file.js";
 import { type Recorder, recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
@@ -76,11 +76,9 @@ async function planAndExecute(
       failures.find(({ failure }) => failure.class === "fatal" && failure.code !== "cancelled") ??
       failures.find(({ failure }) => failure.class === "fatal");
     if (fatal !== undefined) throw stepError(fatal);
-    if (replans >= run.deps.settings.planner.max_replans || run.request.role !== undefined)
+    if (replans >= run.deps.settings.planner.max_replans || isDirect(run.request))
       throw stepError(first);
-    const succeeded = new Set(
-      [...executed.states].flatMap(([id, state]) => (state === "succeeded" ? [id] : [])),
-    );
+    const succeeded = await stillStanding(executed);
     await progress.record({
       kind: "plan_replanned",
       reason: stepError(first).message,
@@ -111,6 +109,17 @@ async function beginPlan(
     moveEvent(progress, "execute"),
   );
   progress.state = "running";
+}
+
+/** The steps that have succeeded and whose files are still there: what another step removed has to be made again. */
+async function stillStanding({ outcomes }: Executed): Promise<ReadonlySet<StepId>> {
+  const standing = new Set<StepId>();
+  for (const [id, outcome] of outcomes) {
+    if (!outcome.ok) continue;
+    const never = new Map(outcome.outputs.map((path) => [path, ""]));
+    if ((await missingOutputs(never)).length === 0) standing.add(id);
+  }
+  return standing;
 }
 
 function failuresOf(

@@ -12,7 +12,7 @@ export interface RunEngine {
   readonly submit: (request: RunRequest, peer: Peer) => Promise<RunId>;
   /** Ends the run and all that belongs to it; returns when nothing of it is left. No effect on an ended run. */
   readonly cancel: (runId: RunId, peer: Peer) => Promise<void>;
-  /** Ends one agent; its step fails. */
+  /** Ends one agent; its step fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
   /** Aborts all runs, waits for what is under way, at most until `signal` aborts. */
   readonly close: (signal: AbortSignal) => Promise<void>;

@@ -1,4 +1,6 @@
 import type { Journal } from "../audit/journal.js";
+import { formatCapability } from "../policy/grammar.js";
+import type { AgentSummary } from "../protocol/control.js";
 import type { NewEvent } from "../protocol/event.js";
 import { AgentId, RunId, StepId } from "../protocol/ids.js";
 import { type RunState, transitionRun } from "../protocol/run.js";
@@ -10,10 +12,7 @@ const REASON = "the daemon ended while this was under way";
 /** At start: whatever a daemon that is gone left under way is ended in the journal, so that nothing seems to run that does not. */
 export async function failInterrupted(journal: Journal, reader: StoreReader): Promise<void> {
   for (const agent of reader.agents({ all: false })) {
-    const agent_id = AgentId.parse(agent.agent_id);
-    await journal.append([
-      { kind: "agent_stopped", agent_id, actor: "daemon", reason: "error", message: REASON },
-    ]);
+    await journal.append(agentEnded(agent, reader));
   }
   for (const summary of reader.runs({ all: false })) {
     const run_id = RunId.parse(summary.run_id);
@@ -21,6 +20,28 @@ export async function failInterrupted(journal: Journal, reader: StoreReader): Pr
     const ended = steps.flatMap((step): NewEvent[] => stepEnded(run_id, step.step_id, step.state));
     await journal.append([...ended, runFailed(run_id, summary.state)]);
   }
+}
+
+/** Its tokens died with the daemon that held them; the journal says so too. */
+function agentEnded(agent: AgentSummary, reader: StoreReader): NewEvent[] {
+  const agent_id = AgentId.parse(agent.agent_id);
+  const context = {
+    agent_id,
+    actor: "daemon",
+    ...(agent.run_id === null ? {} : { run_id: RunId.parse(agent.run_id) }),
+    ...(agent.step_id === null ? {} : { step_id: StepId.parse(agent.step_id) }),
+  };
+  const held = reader.agent(agent_id)?.tokens.filter(({ revoked_at }) => revoked_at === null) ?? [];
+  return [
+    ...held.map(({ id, capability }) => ({
+      ...context,
+      kind: "capability_revoked" as const,
+      token_id: id,
+      capability: formatCapability(capability),
+      reason: REASON,
+    })),
+    { ...context, kind: "agent_stopped", reason: "error", message: REASON },
+  ];
 }
 
 function stepEnded(run_id: RunId, id: string, from: StepState): NewEvent[] {

@@ -70,6 +70,8 @@ export function providerFailure(kind: ProviderFailureKind, message: string): Fai
       return { code: "step_failed", message, class: "replan" };
     case "not_understood":
       return { code: "goal_not_understood", message, class: "fatal" };
+    case "over_budget":
+      return { code: "budget_exceeded", message, class: "fatal" };
     case "cancelled":
       return { code: "cancelled", message, class: "fatal" };
     default:

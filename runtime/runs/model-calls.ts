@@ -1,6 +1,11 @@
-import type { ModelEvent, ModelRequest, ModelStream, Usage } from "../protocol/model.js";
+import {
+  type ModelEvent,
+  type ModelRequest,
+  type ModelStream,
+  NO_USAGE,
+  type Usage,
+} from "../protocol/model.js";
 import type { ResolvedModel } from "../providers/models.js";
-import { RunEnded } from "./failure.js";
 import type { Recorder } from "./record.js";
 import { openSlots, type Slots } from "./slots.js";
 
@@ -38,7 +43,12 @@ export function openModelCalls(now: () => number): ModelCalls {
         request: ModelRequest,
         signal: AbortSignal,
       ): AsyncIterable<ModelEvent> {
-        refuseOverspending(spending);
+        const overspent = overspending(spending);
+        if (overspent !== undefined) {
+          const failure = { kind: "over_budget", message: overspent } as const;
+          yield { type: "failed", failure, usage: NO_USAGE };
+          return;
+        }
         using _slot = await slots(model).take(signal);
         const startedAt = now();
         for await (const event of model.stream(request, signal)) {
@@ -72,19 +82,13 @@ export function tellingRetries(
   };
 }
 
-function refuseOverspending({ ceilings, tokens, usd }: Spending): void {
-  if (ceilings.max_tokens !== undefined && tokens >= ceilings.max_tokens) {
-    throw new RunEnded(
-      "budget_exceeded",
-      `the run has used ${tokens} of its ${ceilings.max_tokens} tokens`,
-    );
-  }
-  if (ceilings.max_usd !== undefined && usd >= ceilings.max_usd) {
-    throw new RunEnded(
-      "budget_exceeded",
-      `the run has cost $${usd.toFixed(4)} of its $${ceilings.max_usd}`,
-    );
-  }
+/** Why nothing more may be asked; undefined while there is room. */
+function overspending({ ceilings, tokens, usd }: Spending): string | undefined {
+  if (ceilings.max_tokens !== undefined && tokens >= ceilings.max_tokens)
+    return `the run has used ${tokens} of its ${ceilings.max_tokens} tokens`;
+  if (ceilings.max_usd !== undefined && usd >= ceilings.max_usd)
+    return `the run has cost $${usd.toFixed(4)} of its $${ceilings.max_usd}`;
+  return undefined;
 }
 
 function spend(spending: Spending, usage: Usage): void {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { formatDuration } from "../base/duration.js";
 import { ulid } from "../base/ulid.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import { type AgentId, RunId } from "../protocol/ids.js";
@@ -66,9 +67,9 @@ export function openEngine(deps: EngineDeps): RunEngine {
       await run?.done;
     },
     stopAgent: async (id: AgentId, peer) => {
-      shared.liveAgents
-        .get(id)
-        ?.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
+      const agent = shared.liveAgents.get(id);
+      agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
+      await agent?.ended;
     },
     close: async (signal) => {
       closing = true;
@@ -104,7 +105,7 @@ async function inTurn(run: RunContext, slots: Slots, stop: AbortController): Pro
     run.request.timeout_ms ?? Number.POSITIVE_INFINITY,
     run.deps.settings.run.max_wall_clock_s * 1_000,
   );
-  const message = `the run took longer than ${Math.round(limitMs / 1_000)} s`;
+  const message = `the run took longer than ${formatDuration(limitMs)}`;
   const timer = setTimeout(
     () => stop.abort(new RunEnded("budget_exceeded", message)),
     Math.min(limitMs, MAX_TIMER_MS),

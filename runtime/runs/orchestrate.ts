@@ -1,7 +1,7 @@
 import { suggest } from "../base/suggest.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Plan } from "../protocol/plan.js";
-import type { RunMove } from "../protocol/run.js";
+import type { RunMove, RunRequest } from "../protocol/run.js";
 import { checkPlan, type Roles } from "./check-plan.js";
 import { directPlan, rolePlan } from "./direct-plan.js";
 import { tellingRetries } from "./model-calls.js";
@@ -39,14 +39,17 @@ export async function firstPlan(
   return checked(placePlan(directPlan(run.request.goal), run.dir), run);
 }
 
+/** Whether the operator wants one agent and no planner, then no other plan after a failure either. */
+export function isDirect({ orchestration, role }: RunRequest): boolean {
+  return role !== undefined || orchestration === "direct" || orchestration === "persistent";
+}
+
 /**
  * The plan of a request that needs no planner; undefined where it needs one. Throws `unknown_role` and `invalid_params`. Pure: a
  * request is judged by it before there is a run.
  */
 export function explicitPlan(run: Pick<RunContext, "request" | "dir" | "deps">): Plan | undefined {
-  const { orchestration, role } = run.request;
-  const direct = role !== undefined || orchestration === "direct" || orchestration === "persistent";
-  return direct ? checked(placePlan(withoutPlanner(run), run.dir), run) : undefined;
+  return isDirect(run.request) ? checked(placePlan(withoutPlanner(run), run.dir), run) : undefined;
 }
 
 /** Another plan after a failure; the caller keeps what has succeeded. */

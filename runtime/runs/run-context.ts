@@ -1,4 +1,4 @@
-import type { RunId } from "../protocol/ids.js";
+import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { EngineDeps } from "./deps.js";
 import type { ModelCalls, Spending } from "./model-calls.js";
@@ -22,6 +22,12 @@ export interface Shared {
   readonly modelCalls: ModelCalls;
   /** Agents at the same time, by policy.yaml. */
   readonly agentSlots: Slots;
-  /** The agents at work and how each is stopped. */
-  readonly liveAgents: Map<string, AbortController>;
+  readonly liveAgents: Map<AgentId, StoppableAgent>;
+}
+
+/** An agent at work. */
+interface StoppableAgent {
+  readonly stop: AbortController;
+  /** Resolves when nothing of it is left; never rejects. */
+  readonly ended: Promise<void>;
 }

@@ -36,7 +36,11 @@ export async function runStep(
     role.scaffold === undefined ? run.deps.models.resolve(role.model).model : "scaffold";
   const agent = await spawnAgent(run, { name: role.name, model, step: step.id, grants });
   const stop = new AbortController();
-  run.shared.liveAgents.set(agent.id, stop);
+  let settle = (): void => undefined;
+  const ended = new Promise<void>((resolve) => {
+    settle = resolve;
+  });
+  run.shared.liveAgents.set(agent.id, { stop, ended });
   let outcome: StepOutcome = failed({
     code: "internal",
     message: "the agent did not end",
@@ -51,7 +55,7 @@ export async function runStep(
     return outcome;
   } finally {
     run.shared.liveAgents.delete(agent.id);
-    await endAgent(agent, outcome);
+    await endAgent(agent, outcome).finally(settle);
   }
 }
 

@@ -1,4 +1,4 @@
-import { lstat } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type {
   FactsWanted,
@@ -49,7 +49,9 @@ export function createHostInspector(options: HostOptions): HostInspector {
         programs.set(program.name, { at: now, facts });
       }
     }
-    const found = await Promise.all(wanted.map(({ name }) => programs.get(name)?.facts));
+    const found = await Promise.all(
+      wanted.map(({ name }) => programs.get(name)?.facts ?? Promise.resolve(undefined)),
+    );
     return found.filter((facts) => facts !== undefined);
   };
   return {
@@ -81,7 +83,8 @@ export function createHostInspector(options: HostOptions): HostInspector {
 type Found = ProgramFacts | undefined;
 
 async function pathFact(path: string): Promise<PathFact> {
-  const { resolved } = await followLinks(path);
+  const real = await realpath(path).catch(() => undefined);
+  const resolved = real ?? (await followLinks(path)).resolved;
   const stats = await lstat(resolved).catch(() => undefined);
   if (stats === undefined) {
     return { resolved, kind: "absent", nearest: await nearestDir(resolved) };

@@ -85,9 +85,7 @@ function convert(html: string, url: string): { title: string | null; markdown: s
 
 /** A document with a body whatever the source leaves out: the parser adds no tags that HTML lets one omit. */
 function parse(html: string): DomDocument {
-  const whole = ["html", "head", "body"].every((tag) =>
-    new RegExp(`<${tag}[\\s>]`, "i").test(html),
-  );
+  const whole = [/<html[\s>]/i, /<head[\s>]/i, /<body[\s>]/i].every((tag) => tag.test(html));
   const bare = html.replace(
     /<!doctype[^>]{0,1000}>|<\/?(?:html|head|body)(?:\s[^>]{0,1000})?>/gi,
     "",

@@ -9,7 +9,7 @@ export function interpretReply(request: FileRequest, reply: FileReply): PortResu
   if (reply.status === "done") return { ok: true, value: reply.body };
   const right = request.verb === "read" || request.verb === "list" ? "read" : "write";
   if (reply.status === "denied") return denied(reply.right, reply.path, request.path);
-  const { ENOENT, ENOTDIR, EACCES, EPERM, EROFS, EFBIG } = constants.errno;
+  const { ENOENT, ENOTDIR, EACCES, EPERM, EROFS, EFBIG, ENOSPC, EDQUOT } = constants.errno;
   switch (reply.errno) {
     case ENOENT:
     case ENOTDIR:
@@ -20,6 +20,11 @@ export function interpretReply(request: FileRequest, reply: FileReply): PortResu
       return denied(right, request.path, request.path);
     case EFBIG:
       return portFailure("too_large", `${request.path}: larger than a file may get here`);
+    case ENOSPC:
+    case EDQUOT: {
+      const message = `disk full on the volume of ${request.path}`;
+      return { ...portFailure("failed", message), code: "disk_full" };
+    }
     default:
       return portFailure("failed", `${request.path}: ${errnoText(reply.errno)}`);
   }
@@ -39,7 +44,6 @@ function denied(right: "read" | "write", path: string, asked: string): PortFailu
 
 function errnoText(number: number): string {
   if (number === constants.errno.EISDIR) return "is a directory";
-  if (number === constants.errno.ENOSPC) return "no space left";
   const found = Object.entries(constants.errno).find(([, value]) => value === number);
   return found?.[0] ?? `error ${number}`;
 }

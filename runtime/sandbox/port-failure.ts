@@ -13,7 +13,7 @@ function kernelDenial(message: string): PortFailure {
 }
 
 /** A system error as the failure a tool reports: `what` is the path or program it happened to. */
-export function failureOfErrno(thrown: unknown, what: string): PortFailure {
+function failureOfErrno(thrown: unknown, what: string): PortFailure {
   switch (errnoOf(thrown) ?? "") {
     case "ENOENT":
       return portFailure("not_found", `${what} does not exist`);

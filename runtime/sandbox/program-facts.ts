@@ -101,7 +101,7 @@ class Parts {
       await this.#addNeeds(program, elf);
       return { program, executable: program, prefixArgs: [] };
     }
-    const [interpreter, ...options] = (await readShebang(program)) ?? [];
+    const [interpreter, ...options] = (await readShebang(program).catch(() => null)) ?? [];
     if (interpreter === undefined || depth === MAX_INTERPRETERS) return undefined;
     // `env NAME` means the program of that name; env itself need not be there for a launch by us.
     const isEnv = basename(interpreter) === "env";

@@ -5,14 +5,14 @@ import type { Capability, HostPattern } from "../protocol/capability.js";
 
 /** Capabilities and accesses over a small world, so that they meet often. For property tests. */
 
-const segment = fc.constantFrom("a", "b", "c", "a*", "*b", "*", "**", "\\*", ".x");
+const segment = fc.constantFrom("a", "b", "c", "a*", "*b", "*", "**", "\\*", ".env");
 const glob = fc
   .array(segment, { maxLength: 4 })
   .map((parts) => normaliseGlob(`/${parts.join("/")}`))
   .map((normal) => (normal.ok ? normal.glob : "/"));
 
 export const arbitraryPath = fc
-  .array(fc.constantFrom("a", "b", "c", "ab", "*", ".x"), { maxLength: 4 })
+  .array(fc.constantFrom("a", "b", "c", "ab", "*", ".env"), { maxLength: 4 })
   .map((parts) => `/${parts.join("/")}`);
 
 const plainHost = fc.constantFrom(

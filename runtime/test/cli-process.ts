@@ -16,6 +16,7 @@ interface CliOptions {
   readonly cwd?: string;
   readonly root?: string;
   readonly share?: string;
+  readonly nativeDir?: string;
   readonly noColor?: boolean;
   /** Makes standard output a terminal of that size. */
   readonly terminal?: { readonly columns: number; readonly rows: number };
@@ -54,6 +55,7 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Cli
     cwd: options.cwd ?? "/",
     root: options.root,
     share: options.share ?? "/nowhere/share",
+    nativeDir: options.nativeDir ?? "/nowhere/native",
     noColor: options.noColor ?? false,
     signals: {
       on: (_signal, listener) => interrupts.add(listener),

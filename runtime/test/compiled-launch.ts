@@ -7,11 +7,11 @@ import { compile } from "../policy/compile.js";
 import { type Authority, factsWanted } from "../policy/facts-wanted.js";
 import { parseGrant } from "../policy/grammar.js";
 import { GIT_INTERNALS, isProtectedBelow } from "../policy/protected-paths.js";
-import type { Compiled, ProgramRequest } from "../protocol/compile.js";
+import type { Compiled, CompileRequest, ProgramRequest } from "../protocol/compile.js";
 import { PolicyFile } from "../protocol/policy-file.js";
-import { loadAddon } from "../sandbox/addon.js";
+import { type Addon, loadAddon } from "../sandbox/addon.js";
 import { createHostInspector, type HostInspector } from "../sandbox/host-facts.js";
-import { startSpawner } from "../sandbox/spawner.js";
+import { type Spawner, startSpawner } from "../sandbox/spawner.js";
 
 const NATIVE_BUILD = fileURLToPath(new URL("../../native/build", import.meta.url));
 export const FILE_WORKER = `${NATIVE_BUILD}/aaos-files`;
@@ -80,7 +80,9 @@ export interface Ran {
 }
 
 export interface CompiledHost {
-  readonly compile: (request: ProgramRequest, authority: Authority) => Promise<Compiled>;
+  readonly addon: Addon;
+  readonly spawner: Spawner;
+  readonly compile: (request: CompileRequest, authority: Authority) => Promise<Compiled>;
   /** Compiles and runs to the end. Throws where it is not compiled or not launched, with the reason. */
   readonly run: (request: ProgramRequest, authority: Authority) => Promise<Ran>;
   readonly close: () => Promise<void>;
@@ -91,11 +93,13 @@ export function startCompiledHost(path: string): CompiledHost {
   const spawner = startSpawner({ binary: `${NATIVE_BUILD}/aaos-spawn`, addon });
   const inspector = thisHost(path.split(delimiter));
   const { signal } = new AbortController();
-  const compiled = async (request: ProgramRequest, authority: Authority) => {
+  const compiled = async (request: CompileRequest, authority: Authority) => {
     const facts = await inspector.collect(factsWanted(request, authority), signal);
     return compile(request, authority, facts);
   };
   return {
+    addon,
+    spawner,
     compile: compiled,
     run: async (request, authority) => {
       const result = await compiled(request, authority);
@@ -121,7 +125,8 @@ export function startCompiledHost(path: string): CompiledHost {
   };
 }
 
-function readAll(fd: number): Promise<string> {
+/** Everything that comes out of a pipe until it closes; takes the descriptor over. */
+export function readAll(fd: number): Promise<string> {
   const socket = new Socket({ fd, readable: true, writable: false });
   const chunks: Buffer[] = [];
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,6 +9,7 @@ import { StepId } from "../protocol/ids.js";
 import type { Json } from "../protocol/json.js";
 import { neverGrantable, places } from "../protocol/places.js";
 import { PolicyFile } from "../protocol/policy-file.js";
+import type { Ports } from "../protocol/ports.js";
 import { Settings } from "../protocol/settings.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 import { callTool } from "../runs/call-tool.js";
@@ -27,7 +28,9 @@ export interface TestAgent extends AsyncDisposable {
   readonly agent: SpawnedAgent;
   readonly confinement: Confinement;
   readonly call: (tool: string, input: Json, signal?: AbortSignal) => Promise<ToolResult>;
-  /** Revokes every token whose written form begins so. */
+  /** The same ports without the check before them: what the kernel says to a check that was fooled. */
+  readonly unchecked: () => Ports;
+  /** Revokes every token that has this text in its capability. */
   readonly revoke: (start: string) => void;
   readonly events: () => readonly AuditEvent[];
 }
@@ -38,22 +41,26 @@ export interface TestAgentOptions {
   readonly network?: readonly string[];
   readonly programs?: readonly string[];
   readonly nativeDir?: string;
+  /** The operator's own proxy. */
+  readonly proxy?: string;
 }
 
 const PROGRAM_DIR = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
-const PROGRAMS = [
-  "git",
-  "rg",
-  "cargo",
-  "npm",
-  "node",
-  "python3",
-  "make",
-  "curl",
-  "sh",
-  "cat",
-  "ls",
-];
+const PROGRAMS =
+  "git rg cargo npm node python3 make curl sh cat ls head sleep setsid env dd ln mv true chmod".split(
+    " ",
+  );
+
+/** Processes, however they are confined, that have this word on their command line. */
+export async function processesWith(word: string): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    const line = await readFile(`/proc/${name}/cmdline`, "utf8").catch(() => "");
+    if (line.split("\0").includes(word)) found.push(Number(name));
+  }
+  return found;
+}
 
 /** A directory for `openTestAgent`, so that a test can put files there first. */
 export async function testBase(): Promise<string> {
@@ -73,7 +80,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     network: { allow: [...(options.network ?? [])] },
     exec: { allow: [...PROGRAMS, ...(options.programs ?? [])] },
   });
-  const settings = Settings.parse({});
+  const settings = Settings.parse(options.proxy === undefined ? {} : { proxy: options.proxy });
   const confinement = await openConfinement({
     ...{ launcher, settings, policy, places: at, programDir: PROGRAM_DIR },
     nativeDir: options.nativeDir ?? NATIVE_BUILD,
@@ -109,6 +116,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
       calls += 1;
       return callTool(agent, { id: `call-${calls}`, name, input }, toolDeps, signal);
     },
+    unchecked: () => agent.ports.forCall().ports,
     revoke: (start) => {
       const held = ledger.heldBy(agent.id).map(({ token }) => token);
       const written = (token: (typeof held)[number]) => JSON.stringify(token.capability);

@@ -19,7 +19,7 @@ it("the tools come in one order, by name, each once", () => {
   ]);
 });
 
-it("arguments have the names of the contract", () => {
+it("A12 arguments have the names of the contract", () => {
   const args = Object.fromEntries(
     BUILTIN_TOOLS.map((tool) => {
       const schema = toolSpec(tool).input_schema as { properties: Record<string, unknown> };

@@ -9,6 +9,7 @@ import { allEvents } from "../all-events.js";
 import { connectTo, type MethodInput } from "../client.js";
 import type { Command } from "../command.js";
 import { describeAnyEvent } from "../describe-event.js";
+import { checkId } from "../find.js";
 import { plural, shortId } from "../format.js";
 import { jsonLine, plainLine } from "../plain-text.js";
 import { printJson, printLine, printSteadily } from "../print.js";
@@ -130,12 +131,17 @@ function printEvent(command: Command, event: WireEvent): void {
 
 function filterOf({ run, agent, kind, since, until }: AuditOptions): MethodInput<"audit.query"> {
   return {
-    ...(run === undefined ? {} : { run_id: run }),
-    ...(agent === undefined ? {} : { agent_id: agent }),
+    ...(run === undefined ? {} : { run_id: checked(run) }),
+    ...(agent === undefined ? {} : { agent_id: checked(agent) }),
     ...(kind === undefined ? {} : { kind: [...kind] }),
     ...(since === undefined ? {} : { since: timeOf("--since", since) }),
     ...(until === undefined ? {} : { until: timeOf("--until", until) }),
   };
+}
+
+function checked(id: string): string {
+  checkId(id);
+  return id;
 }
 
 function timeOf(option: string, text: string): string {

@@ -6,6 +6,7 @@ import type { DocumentReport, ResultReport } from "../../protocol/control-result
 import type { ExitCode } from "../../protocol/error-code.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
+import { checkId } from "../find.js";
 import { plainText } from "../plain-text.js";
 import { printJson } from "../print.js";
 
@@ -17,6 +18,7 @@ export async function result(
   id: string,
   { output }: { readonly output?: string },
 ): Promise<ExitCode> {
+  checkId(id);
   const client = connectTo(command.places.socketPath);
   const found = await client.call("run.result", { run_id: id, max_bytes: MAX_BYTES });
   if (command.json) {
