@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -14,7 +14,7 @@ import { Measured } from "./result.js";
  * `npm run conformance`: runs every attempt and writes docs/conformance.md. Ends with 1 where anything is allowed that is not documented
  * as accepted, where an answer is another than the one stated, or where the kernel lacks what an attempt needs. As root it runs the
  * attempts as an ordinary uid. `--json FILE` keeps the raw answers, `--confined` runs only what must hold, `--only F,N01` some of it,
- * `--no-report` leaves the document alone, `--no-tools` leaves out the
+ * `--from FILE` judges kept answers anew, `--no-report` leaves the document alone, `--no-tools` leaves out the
  * attempts through the tools of an agent.
  */
 const ORDINARY_UID = 12_345;
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     confined: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     json: { type: "string" },
+    from: { type: "string", multiple: true },
     "no-report": { type: "boolean", default: false },
     "no-tools": { type: "boolean", default: false },
     "sandbox-runtime": { type: "string" },
@@ -61,10 +62,19 @@ async function measureAsOrdinaryUid(): Promise<Measured> {
   return Measured.parse(JSON.parse(Buffer.concat(chunks).toString("utf8")));
 }
 
+/** Kept answers instead of new ones; of several files the first says what was measured, all say what was answered. */
+function read(files: readonly string[]): Measured {
+  const kept = files.map((file) => Measured.parse(JSON.parse(readFileSync(file, "utf8"))));
+  const [first] = kept;
+  if (first === undefined) throw new Error("--from names no file");
+  const rows = kept.flatMap((one) => one.rows);
+  return { ...first, rows, tools: kept.flatMap((one) => one.tools) };
+}
+
 if (values["as-measurer"]) {
   await measureHere();
 } else {
-  const measured = await measureAsOrdinaryUid();
+  const measured = values.from === undefined ? await measureAsOrdinaryUid() : read(values.from);
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(measured, null, 1));
   const verdict = judge(measured);
   if (!values["no-report"] && !values.confined && values.only === "")
