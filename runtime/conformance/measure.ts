@@ -134,12 +134,26 @@ function isAblated(attempt: Attempt): boolean {
   return attempt.expect !== "timeout" && attempt.control !== true;
 }
 
+/** What every sandbox must let run. */
+const NOTHING: Attempt = {
+  id: "none",
+  title: "a program that does nothing",
+  tokens: "work",
+  attempt: ["none"],
+  expect: "ok",
+  layers: [],
+};
+
 async function otherColumns(scene: Scene, folder: string | null): Promise<Record<string, string>> {
   const versions: Record<string, string> = {};
   const column = async (
     name: string,
     commandOf: (attempt: Attempt, argv: readonly string[]) => Promise<readonly string[]>,
   ) => {
+    // A sandbox that does not even start would seem to refuse everything.
+    const nothing = await scene.world.prepare(NOTHING);
+    const started = await runOnHost(await commandOf(NOTHING, nothing), NOTHING, scene.world);
+    if (started !== "ok") throw new Error(`${name} does not run a program: ${started}`);
     await each(scene, async (attempt, row) => {
       if (!isAblated(attempt)) return;
       const argv = await scene.world.prepare(attempt);

@@ -132,7 +132,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       title: "the home directories of the host",
       tokens: "work",
       attempt: ["list", "/home"],
-      expect: "EACCES",
+      expect: "ENOENT",
       layers: ["root"],
     },
     {
