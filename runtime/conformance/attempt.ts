@@ -11,7 +11,6 @@ export const LAYERS = [
   "net",
   "pid",
   "ipc",
-  "uts",
   "cgroup",
   "caps",
   "rlimits",
@@ -45,7 +44,10 @@ export interface Attempt {
    * Null: not tried, because it would hit the machine or leave it.
    */
   readonly bare?: string | readonly string[] | null;
-  /** Which layers refuse it, each one alone. Empty: only what is always on (user namespace, descriptors, environment, init). */
+  /**
+   * Which layers refuse it: without one of them the answer is another. Empty: two layers give the same answer, or what is always on
+   * does (user and uts namespace, no_new_privs, descriptors, environment, init).
+   */
   readonly layers: readonly Layer[];
   /** Made in the fresh world before the attempt. */
   readonly setup?: readonly Setup[];

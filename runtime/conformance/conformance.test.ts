@@ -28,7 +28,7 @@ beforeAll(async () => {
     answers("probed", "--no-tools"),
     answers("tooled", "--only", "A"),
   ]);
-}, 300_000);
+}, 600_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe("the attempts, as data", () => {

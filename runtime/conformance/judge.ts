@@ -20,13 +20,9 @@ export function isCounted(attempt: Attempt): boolean {
   return attempt.control !== true && attempt.expect !== "timeout";
 }
 
-/** The layers each of which refuses it alone, as measured. */
+/** The layers without any of which the answer is another, as measured. */
 export function catchingLayers(row: Row): readonly Layer[] {
-  if (row.none !== null && !isAllowed(row.none)) return [];
-  return LAYERS.filter((layer) => {
-    const answer = row.alone[layer];
-    return answer !== undefined && !isAllowed(answer);
-  });
+  return LAYERS.filter((layer) => (row.without[layer] ?? row.confined) !== row.confined);
 }
 
 /** Layers without which it is allowed: nothing else would catch it. */
@@ -84,7 +80,7 @@ function problemsOf(attempt: Attempt, row: Row, measured: Measured): readonly st
   const bare = [attempt.bare ?? "ok"].flat();
   if (attempt.bare !== null && row.bare !== null && !bare.includes(row.bare))
     problems.push(`answers ${row.bare} without confinement, not ${bare.join(" or ")}`);
-  for (const [layer, answer] of [...Object.entries(row.without), ...Object.entries(row.alone)]) {
+  for (const [layer, answer] of Object.entries(row.without)) {
     if (answer.startsWith("launch"))
       problems.push(`tells nothing about the layer ${layer}: ${answer}`);
   }
@@ -117,15 +113,19 @@ function lack(need: Need, { arch, landlock_abi, enforced }: Measured): string {
 }
 
 function hasAblation(measured: Measured): boolean {
-  return measured.rows.some(({ none }) => none !== null);
+  return measured.rows.some(({ without }) => Object.keys(without).length > 0);
 }
+
+/** Layers that stand behind another one, which answers first; they matter where that one fails. */
+export const BEHIND: Readonly<Partial<Record<Layer, string>>> = {
+  ipc: "seccomp answers ENOSYS to every call of System V IPC and of message queues first",
+  cgroup: "/sys is not in the private root; the namespace hides the path in /proc/self/cgroup",
+};
 
 /** A layer that catches nothing at all would be there for show. */
 function deadLayers(measured: Measured): readonly string[] {
-  const alive = new Set(
-    measured.rows.flatMap((row) => [...catchingLayers(row), ...soleLayers(row)]),
-  );
-  return LAYERS.filter((layer) => !alive.has(layer)).map(
+  const alive = new Set(measured.rows.flatMap(catchingLayers));
+  return LAYERS.filter((layer) => !alive.has(layer) && BEHIND[layer] === undefined).map(
     (layer) => `the layer ${layer} catches nothing`,
   );
 }

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { errorText } from "../base/error-text.js";
 import { loadAddon } from "../sandbox/addon.js";
 import { ALL_ATTEMPTS } from "./all-attempts.js";
-import type { Attempt } from "./attempt.js";
+import { type Attempt, LAYERS, type Layer } from "./attempt.js";
 import { runOnHost } from "./collect-answer.js";
 import { planCompiler } from "./compiled-plans.js";
 import type { Measured, Row } from "./result.js";
 import { bubblewrapTight, bubblewrapTypical } from "./run-bubblewrap.js";
-import { ABLATIONS, openConfinedRunner } from "./run-confined.js";
+import { openConfinedRunner } from "./run-confined.js";
 import { openSandboxRuntime } from "./run-sandbox-runtime.js";
 import { measureTools } from "./run-tools.js";
 import { openWorld, type World } from "./world.js";
@@ -71,7 +71,7 @@ interface Scene {
 }
 
 function emptyRow(id: string): MutableRow {
-  return { id, bare: null, confined: "", without: {}, alone: {}, none: null, others: {} };
+  return { id, bare: null, confined: "", without: {}, others: {} };
 }
 
 async function each(
@@ -107,7 +107,7 @@ const AT_ONCE = 3;
 
 /** An attempt that must be ended from outside tells nothing here, and would take its time once a layer. */
 async function ablationColumns(scene: Scene, landlockAbi: number): Promise<void> {
-  const columns = [...ABLATIONS];
+  const columns = [...LAYERS];
   const work = async () => {
     const world = await openWorld(join(scene.nativeDir, "probe"));
     const planOf = planCompiler({ world, landlockAbi, programs: scene.nativeDir });
@@ -118,18 +118,14 @@ async function ablationColumns(scene: Scene, landlockAbi: number): Promise<void>
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
 
-async function ablationColumn(
-  scene: Scene,
-  { how, layer, leftOut }: (typeof ABLATIONS)[number],
-): Promise<void> {
-  const runner = openConfinedRunner(scene.nativeDir, leftOut);
+async function ablationColumn(scene: Scene, layer: Layer): Promise<void> {
+  const runner = openConfinedRunner(scene.nativeDir, [layer]);
   await each(scene, async (attempt, row) => {
     if (!isAblated(attempt)) return;
     const argv = await scene.world.prepare(attempt);
     const plan = await scene.planOf(attempt, argv);
     const answer = await runner.run(plan, attempt, scene.world);
-    if (layer === null) row.none = answer;
-    else row[how][layer] = answer;
+    row.without[layer] = answer;
   });
   await runner.close();
 }
@@ -138,12 +134,26 @@ function isAblated(attempt: Attempt): boolean {
   return attempt.expect !== "timeout" && attempt.control !== true;
 }
 
+/** What every sandbox must let run. */
+const NOTHING: Attempt = {
+  id: "none",
+  title: "a program that does nothing",
+  tokens: "work",
+  attempt: ["none"],
+  expect: "ok",
+  layers: [],
+};
+
 async function otherColumns(scene: Scene, folder: string | null): Promise<Record<string, string>> {
   const versions: Record<string, string> = {};
   const column = async (
     name: string,
     commandOf: (attempt: Attempt, argv: readonly string[]) => Promise<readonly string[]>,
   ) => {
+    // A sandbox that does not even start would seem to refuse everything.
+    const nothing = await scene.world.prepare(NOTHING);
+    const started = await runOnHost(await commandOf(NOTHING, nothing), NOTHING, scene.world);
+    if (started !== "ok") throw new Error(`${name} does not run a program: ${started}`);
     await each(scene, async (attempt, row) => {
       if (!isAblated(attempt)) return;
       const argv = await scene.world.prepare(attempt);

@@ -1,7 +1,7 @@
 import { ATTEMPT_GROUPS } from "./all-attempts.js";
 import { type Attempt, type AttemptGroup, GROUPS, LAYERS } from "./attempt.js";
 import { ELSEWHERE } from "./elsewhere.js";
-import { catchingLayers, isAllowed, isCounted, soleLayers, type Verdict } from "./judge.js";
+import { BEHIND, catchingLayers, isAllowed, isCounted, soleLayers, type Verdict } from "./judge.js";
 import type { Measured, Row } from "./result.js";
 import { TOOL_ATTEMPTS } from "./tool-attempts.js";
 
@@ -47,7 +47,8 @@ ${Object.entries(measured.enforced)
 
 Each attempt is one call of a static program (\`native/test/probe*.c\`) that tries one thing and tells the kernel's answer. It is made
 bare, as an ordinary uid, where it must succeed unless every ordinary uid is refused; confined by the plan that the daemon compiles
-from the tokens stated, where it must give exactly the answer stated; with each layer of that plan left out; and with each layer alone.
+from the tokens stated, where it must give exactly the answer stated; and with each layer of that plan left out, so that
+a layer that catches nothing is seen.
 \`nothing\`: the agent may run the probe. \`work\`: it also reads one tree, reads and writes another, and only writes a third. \`network\`:
 it is also granted one host.`;
 }
@@ -85,15 +86,17 @@ function counts(measured: Measured, rows: ReadonlyMap<string, Row>): string {
 
 function layers(measured: Measured): string {
   const lines = LAYERS.map((layer) => {
-    const alone = measured.rows.filter((row) => catchingLayers(row).includes(layer)).length;
+    const changed = measured.rows.filter((row) => catchingLayers(row).includes(layer)).length;
     const sole = measured.rows.filter(
       (row) => soleLayers(row).includes(layer) && !isAllowed(row.confined),
     );
     const examples = sole.slice(0, 6).map(({ id }) => id);
-    return `| ${layer} | ${alone} | ${sole.length} | ${examples.join(" ")}${sole.length > 6 ? " …" : ""} |`;
+    const behind = BEHIND[layer];
+    if (changed === 0 && behind !== undefined) return `| ${layer} | 0 | 0 | ${behind} |`;
+    return `| ${layer} | ${changed} | ${sole.length} | ${examples.join(" ")}${sole.length > 6 ? " …" : ""} |`;
   });
   return `## Layers\n
-| layer | attempts it refuses alone | attempts that nothing else refuses | such as |\n|---|---|---|---|\n${lines.join("\n")}`;
+| layer | attempts that get another answer without it | attempts that are allowed without it | such as |\n|---|---|---|---|\n${lines.join("\n")}`;
 }
 
 function accepted(rows: ReadonlyMap<string, Row>): string {
@@ -118,13 +121,12 @@ function groupTable(
   );
   const title = `${group.slice(0, 1).toUpperCase()}${group.slice(1)}`;
   return `## ${title}\n
-| id | attempt | tokens | bare | aaOS | refused by (each alone) | only by | bwrap | tight | srt |\n|---|---|---|---|---|---|---|---|---|---|\n${lines.join("\n")}`;
+| id | attempt | tokens | bare | aaOS | another answer without | allowed without | bwrap | tight | srt |\n|---|---|---|---|---|---|---|---|---|---|\n${lines.join("\n")}`;
 }
 
 function line(attempt: Attempt, row: Row): string {
   const isTwin = attempt.control === true;
-  const always = row.none !== null && !isAllowed(row.none) ? "what is always on" : "";
-  const caught = catchingLayers(row).join(", ") || always;
+  const caught = catchingLayers(row).join(", ");
   const other = (name: string) => {
     const answer = row.others[name];
     return answer === undefined ? "" : isAllowed(answer) ? "**allowed**" : answer;

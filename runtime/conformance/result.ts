@@ -7,10 +7,6 @@ export const Row = z.strictObject({
   confined: z.string(),
   /** The answer without one layer. */
   without: z.record(z.string(), z.string()),
-  /** The answer with this one layer alone, beside what is always on. */
-  alone: z.record(z.string(), z.string()),
-  /** The answer with no layer but what is always on. */
-  none: z.string().nullable(),
   /** By the name of the other sandbox. */
   others: z.record(z.string(), z.string()),
 });

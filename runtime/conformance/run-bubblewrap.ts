@@ -29,7 +29,8 @@ export function bubblewrapTight(
   const probe = world.fill("{probe}");
   return [
     ...["bwrap", "--unshare-user", "--unshare-all", "--disable-userns", ...network],
-    ...["--ro-bind", probe, probe, "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"],
+    ...["--tmpfs", "/tmp"],
+    ...["--ro-bind", probe, probe, "--dev", "/dev", "--proc", "/proc"],
     ...binds(attempt, world, "--bind"),
     ...(attempt.tokens === "nothing" ? [] : ["--ro-bind", world.fill("{in}"), world.fill("{in}")]),
     ...[

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ConfinementPlan } from "../protocol/confinement.js";
 import { loadAddon } from "../sandbox/addon.js";
 import { startSpawner } from "../sandbox/spawner.js";
-import { type Attempt, LAYERS, type Layer } from "./attempt.js";
+import type { Attempt, Layer } from "./attempt.js";
 import { afterwards, answerOf, limitMs } from "./collect-answer.js";
 import { OMITTED_BY_LAUNCHER, withoutLayers } from "./without-layers.js";
 import type { World } from "./world.js";
@@ -49,22 +49,6 @@ export function openConfinedRunner(nativeDir: string, leftOut: readonly Layer[])
     },
   };
 }
-
-interface Ablation {
-  /** Null: all of them. */
-  readonly layer: Layer | null;
-  readonly how: "without" | "alone";
-  readonly leftOut: readonly Layer[];
-}
-
-/** Each layer left out by itself, each one left by itself, and all of them left out. */
-export const ABLATIONS: readonly Ablation[] = [
-  { layer: null, how: "without", leftOut: LAYERS },
-  ...LAYERS.flatMap((layer): readonly Ablation[] => [
-    { layer, how: "without", leftOut: [layer] },
-    { layer, how: "alone", leftOut: LAYERS.filter((other) => other !== layer) },
-  ]),
-];
 
 function firstBytes(fd: number): Promise<string> {
   const socket = new Socket({ fd, readable: true, writable: false });

@@ -14,7 +14,7 @@ export const OMITTED_BY_LAUNCHER: ReadonlySet<Layer> = new Set<Layer>([
   "caps",
 ]);
 
-const NAMESPACE_LAYERS: ReadonlySet<string> = new Set<Layer>(["pid", "ipc", "uts", "cgroup"]);
+const NAMESPACE_LAYERS: ReadonlySet<string> = new Set<Layer>(["pid", "ipc", "cgroup"]);
 
 /** The same plan as far as these layers can be left out of it. */
 export function withoutLayers(plan: ConfinementPlan, layers: readonly Layer[]): ConfinementPlan {

@@ -20,7 +20,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       attempt: ["perf_self"],
       expect: "EPERM",
       bare: ["ok", "EACCES", "ENOENT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N09b",
@@ -29,7 +29,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       attempt: ["userfaultfd"],
       expect: "EPERM",
       bare: ["ok", "EPERM", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N09c",
@@ -37,7 +37,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["fanotify"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N10",
@@ -46,7 +46,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       attempt: ["io_uring"],
       expect: "EPERM",
       bare: ["ok", "EPERM", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N10a",
@@ -55,7 +55,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       attempt: ["io_uring_enter"],
       expect: "EPERM",
       bare: "EOPNOTSUPP",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N10b",
@@ -64,7 +64,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       attempt: ["io_uring_register"],
       expect: "EPERM",
       bare: "EINVAL",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N10c",
@@ -72,7 +72,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["aio"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N11",
@@ -80,7 +80,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["keyctl"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N11a",
@@ -88,7 +88,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["add_key"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N11b",
@@ -97,7 +97,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       attempt: ["request_key"],
       expect: "EPERM",
       bare: "ENOKEY",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N13",
@@ -134,7 +134,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "work",
       attempt: ["landlock_widen", "{secret}/s.txt"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N18a",
@@ -142,7 +142,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["landlock_version"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N32",
@@ -150,7 +150,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["seccomp_filter"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N32a",
@@ -158,7 +158,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["seccomp_listener"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N32b",
@@ -166,7 +166,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["seccomp_prctl"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N34",
@@ -174,7 +174,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["personality_exec"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N34a",
@@ -182,7 +182,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["personality_fixed"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N35",
@@ -191,7 +191,7 @@ export const DANGEROUS_CALLS: AttemptGroup = {
       attempt: ["memfd_secret"],
       expect: "EPERM",
       bare: ["ok", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
   ],
 };

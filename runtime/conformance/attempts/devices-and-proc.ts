@@ -10,7 +10,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["stat", "/dev/tty"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F24a",
@@ -18,7 +18,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["read_write", "/dev/ptmx"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F24b",
@@ -26,7 +26,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["stat", "/dev/kmsg"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F24c",
@@ -34,7 +34,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "/dev/shm"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F24d",
@@ -52,7 +52,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       attempt: ["stat", "/dev/net/tun"],
       expect: "ENOENT",
       bare: ["ok", "ENOENT"],
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F24f",
@@ -60,7 +60,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["stat", "/dev/{disk}"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F24g",
@@ -68,7 +68,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "/dev"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F25",
@@ -77,7 +77,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       attempt: ["handle_open", "{in}/file"],
       expect: "EPERM",
       bare: ["EPERM", "EBADF"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F25a",
@@ -85,7 +85,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["name_to_handle", "{in}/file"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F40",
@@ -93,7 +93,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["contains", "/etc/passwd", "daemon:"],
       expect: "ENOMSG",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F40a",
@@ -101,7 +101,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "/etc"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F40b",
@@ -109,7 +109,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "/usr/bin"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F40c",
@@ -117,7 +117,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "/sys"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F40d",
@@ -125,15 +125,15 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "{tmp_file}"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F40e",
       title: "the home directories of the host",
       tokens: "work",
       attempt: ["list", "/home"],
-      expect: "EACCES",
-      layers: [],
+      expect: "ENOENT",
+      layers: ["root"],
     },
     {
       id: "F41",
@@ -141,7 +141,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["inotify", "{secret}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F41a",
@@ -149,7 +149,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["inotify", "{w}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F42",
@@ -157,7 +157,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "/proc/kallsyms"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F42a",
@@ -165,7 +165,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "/proc/cmdline"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F42b",
@@ -173,7 +173,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "/proc/sys"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F42c",
@@ -181,7 +181,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "/proc/keys"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F42d",
@@ -189,7 +189,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "/proc/net/unix"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F42e",
@@ -198,7 +198,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       attempt: ["read", "/proc/1/mountinfo"],
       expect: "ENOENT",
       bare: ["ok", "EACCES"],
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F43",
@@ -206,7 +206,7 @@ export const DEVICES_AND_PROC: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "/.."],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
   ],
 };

@@ -10,7 +10,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "{box}/file"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20a",
@@ -18,7 +18,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["read_write", "{box}/file"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20b",
@@ -26,7 +26,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "{box}"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20c",
@@ -34,7 +34,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["unlink", "{box}/file"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20d",
@@ -42,7 +42,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["rename", "{box}/file", "{box}/other"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20e",
@@ -50,7 +50,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["reopen_read", "{box}/file"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock", "pid"],
     },
     {
       id: "F20f",
@@ -58,7 +58,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["copy_range", "{box}/file", "{out}/mine"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20g",
@@ -84,7 +84,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["exchange", "{box}/file", "{out}/file"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F20j",
@@ -92,7 +92,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["map_write", "{box}/file"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20k",
@@ -100,7 +100,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["symlink_read", "{box}/file", "{out}/mine"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20l",
@@ -108,7 +108,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["tmpfile", "{box}"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20m",
@@ -116,7 +116,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["inotify", "{box}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F20n",
@@ -124,7 +124,7 @@ export const DROP_BOX: AttemptGroup = {
       tokens: "work",
       attempt: ["lease", "{box}/file"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F20o",

@@ -10,7 +10,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "work",
       attempt: ["copy_run", "{out}/mine"],
       expect: "EACCES",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "X01a",
@@ -36,7 +36,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "work",
       attempt: ["copy_run", "/tmp/mine"],
       expect: "EACCES",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "X02",
@@ -45,7 +45,7 @@ export const EXECUTION: AttemptGroup = {
       attempt: ["run", "{loader}", "{out}/program", "none"],
       expect: "EACCES",
       bare: null,
-      layers: [],
+      layers: ["exec-limit"],
       setup: [{ make: "probe", path: "{out}/program" }],
     },
     {
@@ -54,7 +54,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "work",
       attempt: ["map_exec_file", "{out}/program"],
       expect: "EPERM",
-      layers: [],
+      layers: ["root", "noexec"],
       setup: [{ make: "probe", path: "{out}/program" }],
     },
     {
@@ -63,7 +63,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "work",
       attempt: ["map_then_protect", "{out}/program"],
       expect: "EACCES",
-      layers: [],
+      layers: ["root", "noexec"],
       setup: [{ make: "probe", path: "{out}/program" }],
     },
     {
@@ -72,7 +72,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "work",
       attempt: ["map_exec_file", "{in}/file"],
       expect: "EPERM",
-      layers: [],
+      layers: ["root", "noexec"],
     },
     {
       id: "X03",
@@ -80,7 +80,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "{loader}", "/bin/true"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X04",
@@ -88,7 +88,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "nothing",
       attempt: ["memfd_run"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp", "pid"],
     },
     {
       id: "X04a",
@@ -96,7 +96,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "nothing",
       attempt: ["memfd_exec"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "X05",
@@ -104,7 +104,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "nothing",
       attempt: ["execveat", "{probe}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "X07",
@@ -112,7 +112,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "nothing",
       attempt: ["run_self"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X07a",
@@ -120,7 +120,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "nothing",
       attempt: ["exec_self", "{probe}"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X11",
@@ -137,7 +137,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "{out}/link"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
       setup: [{ make: "symlink", path: "{out}/link", target: "/bin/true" }],
     },
     {
@@ -163,7 +163,7 @@ export const EXECUTION: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "/bin/su", "--version"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X14a",

@@ -10,7 +10,7 @@ export const INTERPRETERS: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "/bin/sh", "-c", "exit 0"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X06a",
@@ -18,7 +18,7 @@ export const INTERPRETERS: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "/usr/bin/awk", "BEGIN{}"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X06b",
@@ -26,7 +26,7 @@ export const INTERPRETERS: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "/usr/bin/perl", "-e", "0"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X06c",
@@ -34,7 +34,7 @@ export const INTERPRETERS: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "/usr/bin/git", "version"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X06d",
@@ -42,7 +42,7 @@ export const INTERPRETERS: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "/usr/bin/find", "/dev/null"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X06e",
@@ -50,7 +50,7 @@ export const INTERPRETERS: AttemptGroup = {
       tokens: "work",
       attempt: ["run", "/usr/bin/env"],
       expect: "EACCES",
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X06f",
@@ -59,7 +59,7 @@ export const INTERPRETERS: AttemptGroup = {
       attempt: ["run", "/usr/bin/systemd-run", "--version"],
       expect: "EACCES",
       bare: null,
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X06g",
@@ -68,7 +68,7 @@ export const INTERPRETERS: AttemptGroup = {
       attempt: ["run", "/usr/bin/bwrap", "--version"],
       expect: "EACCES",
       bare: null,
-      layers: [],
+      layers: ["exec-limit"],
     },
     {
       id: "X08",

@@ -10,7 +10,7 @@ export const LIMITS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["forks", "1000"],
       expect: "EAGAIN",
-      layers: [],
+      layers: ["rlimits"],
     },
     {
       id: "P15a",
@@ -27,7 +27,7 @@ export const LIMITS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["map_memory", "1400"],
       expect: "ENOMEM",
-      layers: [],
+      layers: ["rlimits"],
     },
     {
       id: "P16a",
@@ -53,7 +53,7 @@ export const LIMITS: AttemptGroup = {
       tokens: "work",
       attempt: ["outlive", "{out}/marker"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["pid"],
       marker: { path: "{out}/marker", after_ms: 900 },
     },
     {
@@ -125,7 +125,7 @@ export const LIMITS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["raise_fsize"],
       expect: "EPERM",
-      layers: [],
+      layers: ["rlimits"],
     },
     {
       id: "P41b",
@@ -143,7 +143,7 @@ export const LIMITS: AttemptGroup = {
       attempt: ["core_limit"],
       expect: "EPERM",
       bare: null,
-      layers: [],
+      layers: ["rlimits"],
     },
   ],
 };

@@ -11,7 +11,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["kexec_load"],
       expect: "EPERM",
       bare: ["EPERM", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N16a",
@@ -20,7 +20,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["kexec_file"],
       expect: "EPERM",
       bare: ["EPERM", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N16b",
@@ -29,7 +29,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["init_module"],
       expect: "EPERM",
       bare: ["EPERM", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N16c",
@@ -38,7 +38,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["finit_module"],
       expect: "EPERM",
       bare: ["EPERM", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N16d",
@@ -47,7 +47,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["delete_module"],
       expect: "EPERM",
       bare: ["EPERM", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N16e",
@@ -109,7 +109,7 @@ export const MACHINE: AttemptGroup = {
       tokens: "nothing",
       attempt: ["adjtimex_read"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N16l",
@@ -127,7 +127,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["quotactl"],
       expect: "EPERM",
       bare: ["ok", "ENODEV", "ENOSYS", "ESRCH"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N16n",
@@ -145,7 +145,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["modify_ldt"],
       expect: "EPERM",
       bare: ["ok", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
       needs: ["x86_64"],
     },
     {
@@ -155,7 +155,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["iopl"],
       expect: "EPERM",
       bare: ["EPERM", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
       needs: ["x86_64"],
     },
     {
@@ -165,7 +165,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["mbind"],
       expect: "EPERM",
       bare: ["ok", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N37a",
@@ -174,7 +174,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["process_madvise"],
       expect: "EPERM",
       bare: "EBADF",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N37b",
@@ -183,7 +183,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["process_mrelease"],
       expect: "EPERM",
       bare: "EBADF",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N37c",
@@ -191,7 +191,7 @@ export const MACHINE: AttemptGroup = {
       tokens: "nothing",
       attempt: ["kcmp"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N38",
@@ -200,7 +200,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["lsm_attr"],
       expect: "ENOSYS",
       bare: "EOPNOTSUPP",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N38a",
@@ -209,7 +209,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["lsm_list"],
       expect: "ENOSYS",
       bare: ["ok", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N40",
@@ -227,7 +227,7 @@ export const MACHINE: AttemptGroup = {
       attempt: ["uselib", "/lib/x"],
       expect: "EPERM",
       bare: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
       needs: ["x86_64"],
     },
   ],

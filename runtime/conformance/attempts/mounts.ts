@@ -73,7 +73,7 @@ export const MOUNTS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["open_tree_path"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N30b",
@@ -118,7 +118,7 @@ export const MOUNTS: AttemptGroup = {
       attempt: ["listmount"],
       expect: "EPERM",
       bare: ["ok", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N30g",
@@ -127,7 +127,7 @@ export const MOUNTS: AttemptGroup = {
       attempt: ["statmount"],
       expect: "EPERM",
       bare: ["ENOENT", "EPERM", "ENOSYS", "ok"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N31",

@@ -10,7 +10,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["unshare_user"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N05a",
@@ -18,7 +18,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["unshare_all"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N05b",
@@ -26,7 +26,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["unshare_net"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N05c",
@@ -34,7 +34,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["unshare_time"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N05d",
@@ -51,7 +51,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["unshare_files"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N06",
@@ -59,7 +59,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["clone_user"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N06a",
@@ -67,7 +67,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["clone_user_net"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N06b",
@@ -75,7 +75,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["clone_user_mount"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N06c",
@@ -83,7 +83,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["clone_high_bits"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N07",
@@ -91,7 +91,7 @@ export const NAMESPACES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["clone3_user"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "N08",
@@ -100,7 +100,7 @@ export const NAMESPACES: AttemptGroup = {
       attempt: ["setns", "/proc/{host}/ns/net"],
       expect: "ENOENT",
       bare: "EPERM",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "N08a",
@@ -109,7 +109,7 @@ export const NAMESPACES: AttemptGroup = {
       attempt: ["setns", "/proc/self/ns/user"],
       expect: "EPERM",
       bare: "EINVAL",
-      layers: [],
+      layers: ["seccomp", "pid"],
     },
     {
       id: "N08b",
@@ -118,7 +118,7 @@ export const NAMESPACES: AttemptGroup = {
       attempt: ["setns_pidfd", "{host}"],
       expect: "ESRCH",
       bare: ["EPERM", "EINVAL"],
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "N08c",
@@ -127,7 +127,7 @@ export const NAMESPACES: AttemptGroup = {
       attempt: ["ns_parent"],
       expect: "ENOTTY",
       bare: "EPERM",
-      layers: [],
+      layers: ["seccomp", "pid"],
     },
     {
       id: "N08d",
@@ -136,7 +136,7 @@ export const NAMESPACES: AttemptGroup = {
       attempt: ["ns_owner"],
       expect: "ENOTTY",
       bare: "ok",
-      layers: [],
+      layers: ["seccomp", "pid"],
     },
     {
       id: "N21",

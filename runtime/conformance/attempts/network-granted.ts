@@ -10,7 +10,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["connect", "127.0.0.1", "{tcp}"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
       needs: ["landlock-net"],
     },
     {
@@ -19,7 +19,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["connect6", "::1", "{tcp6}"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
       needs: ["landlock-net"],
     },
     {
@@ -28,7 +28,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["udp_ask", "127.0.0.1", "{udp}"],
       expect: "ECONNREFUSED",
-      layers: [],
+      layers: ["net"],
     },
     {
       id: "T41",
@@ -37,7 +37,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["connect", "1.1.1.1", "443"],
       expect: "ENETUNREACH",
       bare: null,
-      layers: [],
+      layers: ["net"],
     },
     {
       id: "T41a",
@@ -46,7 +46,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["udp_send", "9.9.9.9", "53"],
       expect: "ENETUNREACH",
       bare: null,
-      layers: [],
+      layers: ["net"],
     },
     {
       id: "T41b",
@@ -55,7 +55,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["connect", "169.254.169.254", "80"],
       expect: "ENETUNREACH",
       bare: null,
-      layers: [],
+      layers: ["net"],
     },
     {
       id: "T42",
@@ -64,7 +64,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["mptcp_connect", "127.0.0.1", "{tcp}"],
       expect: "EPERM",
       bare: ["ok", "EPROTONOSUPPORT", "ENOPROTOOPT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T42a",
@@ -72,7 +72,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["fastopen_sendto", "{tcp}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T42b",
@@ -80,7 +80,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["fastopen_sendmsg", "{tcp}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T42c",
@@ -88,7 +88,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["fastopen_sendmmsg", "{tcp}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T42d",
@@ -96,7 +96,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["sockopt", "6", "30"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T42e",
@@ -105,7 +105,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["sockopt", "6", "31", "tls"],
       expect: "EPERM",
       bare: "ENOENT",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T43",
@@ -113,7 +113,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["bind_port", "127.0.0.1", "0"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
       needs: ["landlock-net"],
     },
     {
@@ -122,7 +122,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["listen"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T44",
@@ -131,7 +131,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["socket", "2", "1", "132"],
       expect: "EPERM",
       bare: ["EPROTONOSUPPORT", "ok"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T44a",
@@ -140,7 +140,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["socket", "2", "2", "136"],
       expect: "EPERM",
       bare: ["ok", "EPROTONOSUPPORT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T44b",
@@ -166,7 +166,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["netlink_talk"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T44e",
@@ -175,7 +175,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["socket", "40", "1", "0"],
       expect: "EPERM",
       bare: ["ok", "EAFNOSUPPORT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T44f",
@@ -184,7 +184,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["socket", "38", "5", "0"],
       expect: "EPERM",
       bare: ["ok", "EAFNOSUPPORT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T44g",
@@ -193,7 +193,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["socket", "43", "1", "0"],
       expect: "EPERM",
       bare: ["EAFNOSUPPORT", "ok", "EPERM"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T44h",
@@ -202,7 +202,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["socket", "2", "2", "1"],
       expect: "EPERM",
       bare: ["EACCES", "ok"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T44i",
@@ -210,7 +210,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["socket_high_bits", "1", "1"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T45",
@@ -218,7 +218,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["unix_connect", "{sock}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T45a",
@@ -226,7 +226,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       tokens: "network",
       attempt: ["unix_abstract", "{dgram}-stream"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T46",
@@ -235,7 +235,7 @@ export const NETWORK_GRANTED: AttemptGroup = {
       attempt: ["interface_up"],
       expect: "ENOTTY",
       bare: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T46a",

@@ -10,7 +10,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["connect", "127.0.0.1", "{tcp}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T01a",
@@ -18,7 +18,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["connect6", "::1", "{tcp6}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T02",
@@ -27,7 +27,7 @@ export const NETWORK: AttemptGroup = {
       attempt: ["connect", "1.1.1.1", "443"],
       expect: "EPERM",
       bare: null,
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T03",
@@ -36,7 +36,7 @@ export const NETWORK: AttemptGroup = {
       attempt: ["mptcp_connect", "127.0.0.1", "{tcp}"],
       expect: "EPERM",
       bare: ["ok", "EPROTONOSUPPORT", "ENOPROTOOPT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T04",
@@ -44,7 +44,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["fastopen_sendto", "{tcp}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T04a",
@@ -52,7 +52,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["fastopen_sendmsg", "{tcp}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T05",
@@ -60,7 +60,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["udp_ask", "127.0.0.1", "{udp}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T05a",
@@ -69,7 +69,7 @@ export const NETWORK: AttemptGroup = {
       attempt: ["udp_send", "9.9.9.9", "53"],
       expect: "EPERM",
       bare: null,
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T07",
@@ -78,7 +78,7 @@ export const NETWORK: AttemptGroup = {
       attempt: ["connect", "169.254.169.254", "80"],
       expect: "EPERM",
       bare: null,
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T18",
@@ -86,7 +86,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["bind_port", "127.0.0.1", "0"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T18a",
@@ -94,7 +94,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["listen"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T21",
@@ -102,7 +102,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["unix_connect", "{sock}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T21a",
@@ -110,7 +110,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["socketpair_sendto", "{dgram}"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "T21b",
@@ -118,7 +118,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["socketpair_connect", "{dgram}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T22",
@@ -126,7 +126,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["unix_abstract", "{dgram}-stream"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T22a",
@@ -134,7 +134,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["socketpair_abstract", "{dgram}"],
       expect: "ECONNREFUSED",
-      layers: [],
+      layers: ["net"],
     },
     {
       id: "T24",
@@ -142,7 +142,7 @@ export const NETWORK: AttemptGroup = {
       tokens: "nothing",
       attempt: ["receive_fd", "{sock}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "TC1",

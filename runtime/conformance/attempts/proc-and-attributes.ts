@@ -20,7 +20,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       attempt: ["write", "/proc/self/exe"],
       expect: "EACCES",
       bare: "EACCES",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "F31b",
@@ -29,7 +29,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       attempt: ["unlink", "{probe}"],
       expect: "EROFS",
       bare: "EACCES",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F32",
@@ -37,7 +37,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       tokens: "work",
       attempt: ["write_self_mem"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "pid"],
     },
     {
       id: "F32a",
@@ -45,7 +45,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       tokens: "work",
       attempt: ["write_one", "/proc/self/oom_score_adj", "1"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "pid"],
     },
     {
       id: "F32b",
@@ -54,7 +54,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       attempt: ["write", "/proc/sys/kernel/core_pattern"],
       expect: "ENOENT",
       bare: "EACCES",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F32c",
@@ -72,7 +72,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       attempt: ["write_one", "/proc/self/uid_map", "0"],
       expect: "EROFS",
       bare: "EPERM",
-      layers: [],
+      layers: ["root", "pid"],
     },
     {
       id: "F32e",
@@ -81,7 +81,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       attempt: ["write_one", "/proc/self/setgroups", "allow"],
       expect: "EROFS",
       bare: ["EACCES", "EPERM"],
-      layers: [],
+      layers: ["root", "pid"],
     },
     {
       id: "F32f",
@@ -89,7 +89,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       tokens: "work",
       attempt: ["write_one", "/proc/self/comm", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "pid"],
     },
     {
       id: "F32g",
@@ -97,7 +97,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       tokens: "work",
       attempt: ["write_one", "/proc/self/clear_refs", "1"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "pid"],
     },
     {
       id: "F44",
@@ -105,7 +105,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       tokens: "work",
       attempt: ["lease", "{in}/file"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F44a",
@@ -113,7 +113,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       tokens: "work",
       attempt: ["dnotify", "{in}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F44b",
@@ -121,7 +121,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       tokens: "work",
       attempt: ["setflags", "{out}/file"],
       expect: "ENOTTY",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F44c",
@@ -130,7 +130,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       attempt: ["file_setattr", "{out}/file"],
       expect: "ENOSYS",
       bare: ["ok", "ENOSYS", "EOPNOTSUPP"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F44d",
@@ -139,7 +139,7 @@ export const PROC_AND_ATTRIBUTES: AttemptGroup = {
       attempt: ["quotactl_fd"],
       expect: "EPERM",
       bare: ["EPERM", "ENOTSUP", "ESRCH", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
   ],
 };

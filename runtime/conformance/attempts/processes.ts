@@ -10,7 +10,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["attach", "{host}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P01a",
@@ -18,7 +18,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["ptrace"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P01b",
@@ -26,7 +26,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["seize", "{host}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P01c",
@@ -43,7 +43,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["seize_child"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P02",
@@ -51,7 +51,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["vm_read", "{host}", "{mark}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P02a",
@@ -59,7 +59,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["vm_write", "{host}", "{mark}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P03",
@@ -67,7 +67,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["read_write", "/proc/{host}/mem"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "P03a",
@@ -75,7 +75,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["read", "/proc/{host}/environ"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "P03b",
@@ -83,7 +83,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["read", "/proc/{host}/maps"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "P03c",
@@ -91,7 +91,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["list", "/proc/{host}/fd"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "P04",
@@ -99,7 +99,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["read", "/proc/{host}/cmdline"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "P04a",
@@ -107,7 +107,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["any_process"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "P05",
@@ -115,7 +115,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["kill_0", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P05a",
@@ -123,7 +123,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["kill_0", "-1"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P05b",
@@ -131,7 +131,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["tgkill", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P05c",
@@ -139,7 +139,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["sigqueue", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P05d",
@@ -147,7 +147,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["setown", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P06",
@@ -155,7 +155,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["pidfd_open", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P06a",
@@ -163,7 +163,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["pidfd_signal", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P06b",
@@ -171,7 +171,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["pidfd_getfd", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P06c",
@@ -179,7 +179,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["getfd_self"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P07",
@@ -187,7 +187,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["priority_of", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P07a",
@@ -195,7 +195,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["prlimit_of", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P07b",
@@ -203,7 +203,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["affinity_of", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P07c",
@@ -211,7 +211,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["ioprio_of", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "P07d",
@@ -219,7 +219,7 @@ export const PROCESSES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["sid_of", "{host}"],
       expect: "ESRCH",
-      layers: [],
+      layers: ["pid"],
     },
   ],
 };

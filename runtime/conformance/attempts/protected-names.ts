@@ -10,7 +10,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.envrc", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.envrc", content: "old" }],
     },
     {
@@ -19,7 +19,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.npmrc", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.npmrc", content: "old" }],
     },
     {
@@ -28,7 +28,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.cargo/config.toml", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.cargo/config.toml", content: "old" }],
     },
     {
@@ -37,7 +37,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.vscode/tasks.json", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.vscode/tasks.json", content: "old" }],
     },
     {
@@ -46,7 +46,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.mcp.json", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.mcp.json", content: "old" }],
     },
     {
@@ -55,7 +55,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/CLAUDE.md", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/CLAUDE.md", content: "old" }],
     },
     {
@@ -64,7 +64,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.github/hooks/x", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.github/hooks/x", content: "old" }],
     },
     {
@@ -73,7 +73,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.bashrc", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.bashrc", content: "old" }],
     },
     {
@@ -82,7 +82,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.env", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.env", content: "old" }],
     },
     {
@@ -91,7 +91,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/.ssh/authorized_keys", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.ssh/authorized_keys", content: "old" }],
     },
     {
@@ -100,7 +100,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["replace", "{out}/mine", "{out}/.envrc"],
       expect: "EBUSY",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.envrc", content: "old" }],
     },
     {
@@ -109,7 +109,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["unlink", "{out}/.envrc"],
       expect: "EBUSY",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.envrc", content: "old" }],
     },
     {
@@ -118,7 +118,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["exchange", "{out}/file", "{out}/.envrc"],
       expect: "EBUSY",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.envrc", content: "old" }],
     },
     {
@@ -127,7 +127,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["link_write", "{out}/.envrc", "{out}/mine"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/.envrc", content: "old" }],
     },
     {
@@ -136,7 +136,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/nest/a/b/c/d/.envrc", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/nest/a/b/c/d/.envrc", content: "old" }],
     },
     {
@@ -145,7 +145,7 @@ export const PROTECTED_NAMES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/link", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [
         { make: "file", path: "{out}/.envrc", content: "old" },
         { make: "symlink", path: "{out}/link", target: ".envrc" },

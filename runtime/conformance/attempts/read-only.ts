@@ -10,7 +10,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["chmod", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F16a",
@@ -18,7 +18,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["chown_own", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F16b",
@@ -26,7 +26,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["utimes", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F16c",
@@ -34,7 +34,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["setxattr", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F16d",
@@ -42,7 +42,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["chmod", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F16e",
@@ -50,7 +50,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["utimes", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F16f",
@@ -58,7 +58,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["setxattr", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F16g",
@@ -66,7 +66,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["chmod", "{in}"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F21",
@@ -74,7 +74,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["write", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F21a",
@@ -82,7 +82,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["open_truncate", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F21b",
@@ -99,7 +99,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{in}/new"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F21d",
@@ -107,7 +107,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["unlink", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F21e",
@@ -115,7 +115,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["mkdir", "{in}/new"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F21f",
@@ -123,7 +123,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["tmpfile", "{in}"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F21g",
@@ -131,7 +131,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["reopen_write", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "pid"],
     },
     {
       id: "F21h",
@@ -139,7 +139,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["path_reopen_write", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "pid"],
     },
     {
       id: "F21i",
@@ -147,7 +147,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["map_write", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F21j",
@@ -173,7 +173,7 @@ export const READ_ONLY: AttemptGroup = {
       tokens: "work",
       attempt: ["write", "{out}/link"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
       setup: [{ make: "symlink", path: "{out}/link", target: "{in}/file" }],
     },
   ],

@@ -10,7 +10,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F04",
@@ -18,7 +18,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "{in}/../secret/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F04a",
@@ -26,7 +26,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["climb", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F05",
@@ -34,7 +34,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "{in}/leads-out"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
       setup: [{ make: "symlink", path: "{in}/leads-out", target: "{secret}/s.txt" }],
     },
     {
@@ -43,7 +43,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["symlink_read", "{secret}/s.txt", "{out}/mine"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F05b",
@@ -51,7 +51,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "{in}/leads-out"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
       setup: [{ make: "symlink", path: "{in}/leads-out", target: "{secret}" }],
     },
     {
@@ -60,7 +60,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "/proc/self/root{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F07a",
@@ -68,7 +68,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["climb", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F07b",
@@ -76,7 +76,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["openat2_magic", "/proc/self/root{secret}/s.txt"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F08",
@@ -84,7 +84,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "/proc/{host}/root{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F09",
@@ -92,7 +92,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "/proc/{host}/cwd/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F09a",
@@ -100,7 +100,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["read", "/proc/{host}/fd/{host_fd}"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F14",
@@ -108,7 +108,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["path_reopen", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F14a",
@@ -125,7 +125,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["stat", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F17a",
@@ -133,7 +133,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["access", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F17b",
@@ -141,7 +141,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["statx", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F17c",
@@ -149,7 +149,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["readlink", "{secret}/link"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
       setup: [{ make: "symlink", path: "{secret}/link", target: "s.txt" }],
     },
     {
@@ -158,7 +158,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["chdir", "{secret}"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F18",
@@ -166,7 +166,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "{secret}"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F18a",
@@ -174,7 +174,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "{w}"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F18b",
@@ -182,7 +182,7 @@ export const READ_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["list", "/"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "FC1",

@@ -10,7 +10,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["plant", "{out}/repo/.git", "hooks/evil"],
       expect: "EBUSY",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F27a",
@@ -18,7 +18,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["plant", "{out}/repo", ".git/evil"],
       expect: "EBUSY",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F27b",
@@ -26,7 +26,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["exchange", "{out}/repo/.git", "{out}/mine"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "dir", path: "{out}/mine" }],
     },
     {
@@ -35,7 +35,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["exchange", "{out}/repo", "{out}/mine"],
       expect: "EBUSY",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "dir", path: "{out}/mine" }],
     },
     {
@@ -44,7 +44,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["plant", "{out}/nest/a", "b/evil"],
       expect: "EBUSY",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F27e",
@@ -52,7 +52,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["rmdir", "{out}/empty/.git"],
       expect: "EBUSY",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "dir", path: "{out}/empty/.git" }],
     },
     {
@@ -61,7 +61,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{out}/repo/.git/hooks/post-commit"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28a",
@@ -69,7 +69,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["append", "{out}/repo/.git/config"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28b",
@@ -77,7 +77,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{out}/repo/.git/config.worktree"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28c",
@@ -85,7 +85,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{out}/repo/.git/commondir"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28d",
@@ -93,7 +93,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["replace", "{out}/mine", "{out}/repo/.git/config"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28e",
@@ -101,7 +101,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["unlink", "{out}/repo/.git/config"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28f",
@@ -109,7 +109,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{out}/nest/a/b/c/d/e/.git/hooks/post-commit"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28g",
@@ -117,7 +117,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["put", "{out}/tree/.git", "x"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/tree/.git", content: "gitdir: /x" }],
     },
     {
@@ -126,7 +126,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["replace", "{out}/mine", "{out}/tree/.git"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["root", "protect"],
       setup: [{ make: "file", path: "{out}/tree/.git", content: "gitdir: /x" }],
     },
     {
@@ -135,7 +135,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["tmpfile_link", "{out}", "{out}/repo/.git/hooks/post-commit"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "pid", "protect"],
     },
     {
       id: "F28j",
@@ -143,7 +143,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["link", "{out}/file", "{out}/repo/.git/hooks/post-commit"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28k",
@@ -151,7 +151,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["symlink", "{out}/file", "{out}/repo/.git/hooks/post-commit"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28l",
@@ -159,7 +159,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["chmod", "{out}/repo/.git/hooks/sample"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28m",
@@ -167,7 +167,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{out}/repo/.git/objects/info/alternates"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
     {
       id: "F28n",
@@ -175,7 +175,7 @@ export const REPOSITORIES: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{out}/repo/.git/info/attributes"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root", "protect"],
     },
   ],
 };

@@ -11,7 +11,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       attempt: ["tiocsti"],
       expect: "EPERM",
       bare: "ENOTTY",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P08a",
@@ -20,7 +20,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       attempt: ["tioclinux"],
       expect: "EPERM",
       bare: "ENOTTY",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P08b",
@@ -29,7 +29,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       attempt: ["ioctl_high_bits"],
       expect: "EPERM",
       bare: "ENOTTY",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P08c",
@@ -46,7 +46,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["shm_of", "{key}"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P09a",
@@ -54,7 +54,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["sem_of", "{key}"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P09b",
@@ -62,7 +62,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["msg_of", "{key}"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P09c",
@@ -70,7 +70,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["msg_make"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P09d",
@@ -78,7 +78,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["mq_make"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "P09e",
@@ -86,7 +86,7 @@ export const SHARED_OBJECTS: AttemptGroup = {
       tokens: "nothing",
       attempt: ["shm_file"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "P11",

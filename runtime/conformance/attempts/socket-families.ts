@@ -11,7 +11,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "2", "1", "132"],
       expect: "EPERM",
       bare: ["EPROTONOSUPPORT", "ok"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T20a",
@@ -20,7 +20,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "43", "1", "0"],
       expect: "EPERM",
       bare: ["EAFNOSUPPORT", "ok", "EPERM"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T20b",
@@ -29,7 +29,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "2", "6", "33"],
       expect: "EPERM",
       bare: ["EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "ok"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T20c",
@@ -38,7 +38,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "2", "2", "136"],
       expect: "EPERM",
       bare: ["ok", "EPROTONOSUPPORT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T30",
@@ -64,7 +64,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["netlink_talk"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T30c",
@@ -73,7 +73,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "40", "1", "0"],
       expect: "EPERM",
       bare: ["ok", "EAFNOSUPPORT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T30d",
@@ -82,7 +82,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "38", "5", "0"],
       expect: "EPERM",
       bare: ["ok", "EAFNOSUPPORT"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T30e",
@@ -100,7 +100,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "31", "3", "1"],
       expect: "EPERM",
       bare: ["EAFNOSUPPORT", "ok", "EPERM"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T30g",
@@ -109,7 +109,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "29", "3", "1"],
       expect: "EPERM",
       bare: ["EAFNOSUPPORT", "ok", "EPERM"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T30h",
@@ -118,7 +118,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "15", "3", "2"],
       expect: "EPERM",
       bare: ["EAFNOSUPPORT", "ok", "EPERM"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T30i",
@@ -127,7 +127,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "2", "2", "1"],
       expect: "EPERM",
       bare: ["EACCES", "ok"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T30j",
@@ -136,7 +136,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       attempt: ["socket", "42", "2", "0"],
       expect: "EPERM",
       bare: ["EAFNOSUPPORT", "ok", "EPERM"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T31",
@@ -144,7 +144,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["socket_high_bits", "2", "1"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "T32",
@@ -152,7 +152,7 @@ export const SOCKET_FAMILIES: AttemptGroup = {
       tokens: "nothing",
       attempt: ["interfaces"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
   ],
 };

@@ -11,7 +11,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       attempt: ["mknod_char", "{out}/null"],
       expect: "EPERM",
       bare: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F22a",
@@ -20,7 +20,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       attempt: ["mknod_block", "{out}/disk"],
       expect: "EPERM",
       bare: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F22b",
@@ -28,7 +28,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["mknod_whiteout", "{out}/white"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F23",
@@ -36,7 +36,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["mkfifo", "{out}/pipe"],
       expect: "EACCES",
-      layers: [],
+      layers: ["landlock"],
     },
     {
       id: "F23a",
@@ -44,7 +44,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["bind_unix", "{out}/socket"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F36",
@@ -52,7 +52,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["sparse_file", "{out}/sparse"],
       expect: "EFBIG",
-      layers: [],
+      layers: ["rlimits"],
     },
     {
       id: "F36a",
@@ -60,7 +60,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["fallocate", "{out}/sparse"],
       expect: "SIGXFSZ",
-      layers: [],
+      layers: ["rlimits"],
     },
     {
       id: "F36b",
@@ -69,7 +69,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       attempt: ["fill", "/tmp/aaos-fill"],
       expect: "ENOSPC",
       bare: null,
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F45",
@@ -77,7 +77,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["chmod_setuid", "{out}/file"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F45a",
@@ -85,7 +85,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["fchmod_setuid", "{out}/file"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F45b",
@@ -94,7 +94,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       attempt: ["fchmodat2_setuid", "{out}/file"],
       expect: "EPERM",
       bare: ["ok", "ENOSYS"],
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F45c",
@@ -102,7 +102,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["create_setuid", "{out}/new"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F45d",
@@ -110,7 +110,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["openat2_setuid", "{out}/new"],
       expect: "ENOSYS",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F45e",
@@ -118,7 +118,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["mknod_setuid", "{out}/new"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F45f",
@@ -126,7 +126,7 @@ export const WRITE_GRANTS: AttemptGroup = {
       tokens: "work",
       attempt: ["tmpfile_setuid", "{out}"],
       expect: "EPERM",
-      layers: [],
+      layers: ["seccomp"],
     },
     {
       id: "F46",

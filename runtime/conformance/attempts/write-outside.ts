@@ -10,7 +10,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{secret}/new"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F02a",
@@ -18,7 +18,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["create", "{w}/new"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F02b",
@@ -27,7 +27,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       attempt: ["create", "/new"],
       expect: "EROFS",
       bare: "EACCES",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F02c",
@@ -35,7 +35,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["mkdir", "{w}/new"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F03",
@@ -52,7 +52,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["append", "{secret}/s.txt"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F10",
@@ -60,7 +60,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["link", "{secret}/s.txt", "{out}/mine"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F10a",
@@ -76,7 +76,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["link_fd", "{in}/file", "{out}/mine"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["pid"],
     },
     {
       id: "F10c",
@@ -92,7 +92,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["rename", "{secret}/s.txt", "{out}/mine"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F11a",
@@ -100,7 +100,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["rename", "{out}/file", "{secret}/theirs"],
       expect: "ENOENT",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F12",
@@ -108,7 +108,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["rename", "{in}/file", "{out}/mine"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F12a",
@@ -124,7 +124,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["rename", "{box}/file", "{out}/mine"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F12c",
@@ -132,7 +132,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["exchange", "{in}/file", "{out}/file"],
       expect: "EXDEV",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F12d",
@@ -140,7 +140,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["whiteout", "{in}/file", "{in}/other"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
     {
       id: "F15",
@@ -148,7 +148,7 @@ export const WRITE_OUTSIDE: AttemptGroup = {
       tokens: "work",
       attempt: ["truncate", "{in}/file"],
       expect: "EROFS",
-      layers: [],
+      layers: ["root"],
     },
   ],
 };
