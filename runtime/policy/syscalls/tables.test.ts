@@ -15,6 +15,8 @@ const TABLES = {
   web: webRules(),
 };
 
+const MADE_NARROWER: ReadonlySet<string> = new Set(["setresuid", "setresgid"]);
+
 describe("the system call tables", () => {
   it.skipIf(!existsSync(HEADER))("have the numbers of this machine's header", () => {
     const text = readFileSync(HEADER, "utf8");
@@ -41,8 +43,11 @@ describe("the system call tables", () => {
 
   it.each(Object.entries(TABLES))("%s: refuses what no process needs", (_, rules) => {
     for (const { name, action } of REFUSED) {
-      const [first] = rules.filter((rule) => rule.name === name);
-      expect(first?.action, name).toBe(action);
+      const [first, second] = rules.filter((rule) => rule.name === name);
+      // GNU make's posix_spawn sets only the effective id: that one form is let through, by its checks, before the refusal.
+      const narrowed = MADE_NARROWER.has(name) && first?.action === "allow";
+      if (narrowed) expect(first.checks.length, name).toBeGreaterThan(0);
+      expect((narrowed ? second : first)?.action, name).toBe(action);
       expect(action).not.toBe("allow");
     }
   });
