@@ -77,7 +77,10 @@ module.exports = {
     {
       name: "fixtures-only-in-tests",
       severity: "error",
-      from: { path: "^runtime/", pathNot: ["\\.test\\.ts$", "^runtime/(test|bench|e2e|conformance)/"] },
+      from: {
+        path: "^runtime/",
+        pathNot: ["\\.test\\.ts$", "^runtime/(test|bench|e2e|conformance)/"],
+      },
       to: { path: "^runtime/(test|bench|e2e|conformance)/" },
     },
     ...layers,
