@@ -16,7 +16,7 @@ const WORK = [
 ];
 
 /** What the agent that tries was granted, as its manifest would say it. */
-export const TOKENS: Readonly<Record<TokenSet, readonly string[]>> = {
+const TOKENS: Readonly<Record<TokenSet, readonly string[]>> = {
   nothing: ["exec: probe"],
   work: ["exec: probe", ...WORK],
   network: ["exec: probe", ...WORK, "network: api.example.com"],
