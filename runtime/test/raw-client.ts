@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { errnoOf } from "../base/error-text.js";
 
 /** A socket with the lines that came so far: for tests that say exactly what goes over the wire. */
 export interface RawClient extends Disposable {
@@ -26,8 +28,7 @@ export interface Answer {
 }
 
 export async function rawClient(socketPath: string): Promise<RawClient> {
-  const socket = createConnection({ path: socketPath, allowHalfOpen: true });
-  await once(socket, "connect");
+  const socket = await connected(socketPath);
   const lines: Answer[] = [];
   let held = "";
   let closed = false;
@@ -67,4 +68,22 @@ export async function rawClient(socketPath: string): Promise<RawClient> {
     },
     [Symbol.dispose]: () => socket.destroy(),
   };
+}
+
+/**
+ * A full accept queue answers EAGAIN (connect(2), unix(7)): a daemon that is alive and behind. A client that floods it waits for its
+ * turn, at most ten seconds; any other failure is thrown as it is.
+ */
+async function connected(path: string): Promise<Socket> {
+  const giveUpAt = performance.now() + 10_000;
+  for (;;) {
+    const socket = createConnection({ path, allowHalfOpen: true });
+    try {
+      await once(socket, "connect");
+      return socket;
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EAGAIN" || performance.now() > giveUpAt) throw thrown;
+      await sleep(5);
+    }
+  }
 }
