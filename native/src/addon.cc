@@ -1,6 +1,8 @@
 // The addon's whole surface: start the launcher, talk to it with descriptors, ask a socket who its
 // peer is, signal by pidfd, and make and close descriptors. It holds no policy: JavaScript
 // validates, and what fails comes back as an error with `code`.
+#include "datagram.h"
+
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -229,30 +231,12 @@ private:
     queue_.clear();
   }
 
-  bool send_one(const Message& next) {
-    iovec data{const_cast<char*>(next.text.data()), next.text.size()};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int) * kMaxFds)] = {};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    if (!next.fds.empty()) {
-      const std::size_t bytes = sizeof(int) * next.fds.size();
-      message.msg_control = space;
-      message.msg_controllen = CMSG_SPACE(bytes);
-      cmsghdr* header = CMSG_FIRSTHDR(&message);
-      header->cmsg_level = SOL_SOCKET;
-      header->cmsg_type = SCM_RIGHTS;
-      header->cmsg_len = CMSG_LEN(bytes);
-      memcpy(CMSG_DATA(header), next.fds.data(), bytes);
-    }
-    return sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
-  }
-
   // Sends until the socket takes no more. 0 or the errno of a message that can never be sent, which
   // is dropped.
   int flush() {
     while (!queue_.empty()) {
-      if (!send_one(queue_.front())) {
+      const Message& next = queue_.front();
+      if (!aaos::send_datagram<kMaxFds>(fd_, next.text, next.fds.data(), next.fds.size())) {
         if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS) {
           return 0;
         }

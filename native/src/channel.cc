@@ -1,7 +1,9 @@
 #include "channel.h"
 
 #include "child.h"
+#include "datagram.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <sys/socket.h>
@@ -62,25 +64,10 @@ bool Channel::send(std::string text, std::vector<UniqueFd> fds) {
 bool Channel::flush() {
   while (!queue_.empty()) {
     const Message& next = queue_.front();
-    iovec data{const_cast<char*>(next.text.data()), next.text.size()};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int) * kMaxFds)] = {};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    if (!next.fds.empty()) {
-      const std::size_t bytes = sizeof(int) * next.fds.size();
-      message.msg_control = space;
-      message.msg_controllen = CMSG_SPACE(bytes);
-      cmsghdr* header = CMSG_FIRSTHDR(&message);
-      header->cmsg_level = SOL_SOCKET;
-      header->cmsg_type = SCM_RIGHTS;
-      header->cmsg_len = CMSG_LEN(bytes);
-      for (std::size_t i = 0; i < next.fds.size(); ++i) {
-        const int fd = next.fds[i].get();
-        memcpy(CMSG_DATA(header) + i * sizeof(int), &fd, sizeof fd);
-      }
-    }
-    if (sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+    int fds[kMaxFds] = {};
+    std::transform(next.fds.begin(), next.fds.end(), fds,
+                   [](const UniqueFd& fd) { return fd.get(); });
+    if (!send_datagram<kMaxFds>(fd_, next.text, fds, next.fds.size())) {
       return errno == EAGAIN || errno == EINTR;
     }
     queue_.pop_front();

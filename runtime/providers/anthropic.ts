@@ -8,27 +8,17 @@ import {
   collectedMessage,
 } from "./anthropic-collect.js";
 import { anthropicBody } from "./anthropic-wire.js";
+import { type ApiOptions, NO_TIMEOUT_MS } from "./api-options.js";
 import type { Attempt, AttemptEvent, Connection } from "./attempt.js";
 import { estimateTokens, type Price, priced } from "./cost.js";
 import { failed, failedBy, failedCall } from "./failure.js";
 import { type IdleWatch, startIdleWatch, watchedFetch } from "./idle-watch.js";
 import { replyEvent } from "./reply.js";
-import { type RetryPolicy, withRetry } from "./retry.js";
+import { withRetry } from "./retry.js";
 import { namesOfRequest, type ToolNames } from "./tool-names.js";
 
-export interface AnthropicOptions {
-  readonly connection: Connection;
-  readonly retry: RetryPolicy;
-  readonly price: Price;
-  /** Whether a request is sent with thinking switched off. */
-  readonly thinkingOff: (request: ModelRequest) => boolean;
-}
-
-/** Longer than any `timeout_ms`: the idle watch decides, not the package. */
-const NO_TIMEOUT_MS = 2_147_483_647;
-
 /** Messages. `json_object` does not exist there, so it is unsupported without a call. */
-export function anthropicStream(options: AnthropicOptions): ModelStream {
+export function anthropicStream(options: ApiOptions): ModelStream {
   const attempt: Attempt = async function* attempt(request, signal) {
     const { connection } = options;
     if (request.structured?.by === "json_object") {
@@ -55,7 +45,7 @@ async function* readMessage(
   request: ModelRequest,
   names: ToolNames,
   draft: AnthropicDraft,
-  options: AnthropicOptions,
+  options: ApiOptions,
   watch: IdleWatch,
 ): AsyncGenerator<AttemptEvent> {
   const client = anthropicClient(options.connection, watch);
@@ -88,7 +78,7 @@ function endOf(
   draft: AnthropicDraft,
   request: ModelRequest,
   names: ToolNames,
-  options: AnthropicOptions,
+  options: ApiOptions,
   watch: IdleWatch,
 ): AttemptEvent {
   const usage = usageOf(draft, request, options.price);

@@ -1,5 +1,6 @@
 import OpenAI from "openai";
 import type { ModelRequest, ModelStream, Usage } from "../protocol/model.js";
+import { type ApiOptions, NO_TIMEOUT_MS } from "./api-options.js";
 import type { Attempt, AttemptEvent, Connection } from "./attempt.js";
 import { estimateTokens, type Price, priced } from "./cost.js";
 import { failed, failedBy, failedCall, refusalText } from "./failure.js";
@@ -14,25 +15,14 @@ import {
 import { adaptDialect, FIRST_DIALECT } from "./openai-dialect.js";
 import { type OpenaiBody, openaiBody } from "./openai-wire.js";
 import { replyEvent } from "./reply.js";
-import { type RetryPolicy, withRetry } from "./retry.js";
+import { withRetry } from "./retry.js";
 import { namesOfRequest, type ToolNames } from "./tool-names.js";
-
-export interface OpenaiOptions {
-  readonly connection: Connection;
-  readonly retry: RetryPolicy;
-  readonly price: Price;
-  /** Whether a request is sent with thinking switched off; only for servers that know the switch. */
-  readonly thinkingOff: (request: ModelRequest) => boolean;
-}
-
-/** Longer than any `timeout_ms`: the idle watch decides, not the package. */
-const NO_TIMEOUT_MS = 2_147_483_647;
 
 /**
  * Chat Completions at any base URL. Reasoning is given back on tool-call turns; what a server turns out not to know
  * (`max_tokens`, `stream_options`) is left out from then on.
  */
-export function openaiStream(options: OpenaiOptions): ModelStream {
+export function openaiStream(options: ApiOptions): ModelStream {
   let dialect = FIRST_DIALECT;
   /** Whether the refusal taught a dialect to try at once. */
   const learn = (thrown: unknown): boolean => {
@@ -102,7 +92,7 @@ function endOf(
   draft: OpenaiDraft,
   request: ModelRequest,
   names: ToolNames,
-  options: OpenaiOptions,
+  options: ApiOptions,
   watch: IdleWatch,
 ): AttemptEvent {
   const usage = usageOf(draft, request, options.price);

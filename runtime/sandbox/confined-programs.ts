@@ -12,7 +12,6 @@ import {
   notLaunched,
   type RevokedToken,
 } from "./confined-agent.js";
-import { DeniedHosts } from "./denied-hosts.js";
 import type { Egress } from "./egress/types.js";
 import { HeadTail } from "./head-tail.js";
 import type { ChildExit } from "./launcher-wire.js";
@@ -196,14 +195,12 @@ async function carryOut(
     return reason === null ? notLaunched(call.program, launched) : stopped(reason);
   }
   const { child } = launched;
-  const hosts = new DeniedHosts();
-  const egress = serveChildEgress({
+  const { egress, hosts } = serveChildEgress({
     machine,
     agent,
     planned: compiled.plan.listeners,
     fds: child.listeners,
     judge: agent.judge,
-    onEvent: (event) => hosts.note(event),
   });
   onLaunch(child, egress);
   const collected = await collect(child, stdio, call, stopping);

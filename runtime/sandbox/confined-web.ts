@@ -10,7 +10,7 @@ import {
   notCompiled,
   notLaunched,
 } from "./confined-agent.js";
-import { DeniedHosts } from "./denied-hosts.js";
+import type { DeniedHosts } from "./denied-hosts.js";
 import type { Egress, Judge } from "./egress/types.js";
 import { asPortResult, portFailure } from "./port-failure.js";
 import { serveChildEgress } from "./serve-child-egress.js";
@@ -148,14 +148,12 @@ class Web implements ConfinedWeb {
       return closed() ? ended : notLaunched("the web worker", launched);
     }
     const { child } = launched;
-    const hosts = new DeniedHosts();
-    const egress = serveChildEgress({
+    const { egress, hosts } = serveChildEgress({
       machine,
       agent,
       planned: compiled.plan.listeners,
       fds: child.listeners,
       judge: this.#judge,
-      onEvent: (event) => hosts.note(event),
     });
     const port = clientOf(child, stdio, hosts);
     const running: Running = { port, child, egress };

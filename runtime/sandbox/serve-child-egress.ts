@@ -1,7 +1,8 @@
 import type { EgressListener } from "../protocol/confinement.js";
 import type { ConfinedAgent, Machine } from "./confined-agent.js";
+import { DeniedHosts } from "./denied-hosts.js";
 import { serveEgress } from "./egress/serve.js";
-import type { Egress, EgressEvent, EgressListeners, Judge } from "./egress/types.js";
+import type { Egress, EgressListeners, Judge } from "./egress/types.js";
 
 /** Which listener of a plan is which door of the proxy, by protocol and port. */
 const DOORS: Readonly<Record<string, keyof EgressListeners>> = {
@@ -12,7 +13,7 @@ const DOORS: Readonly<Record<string, keyof EgressListeners>> = {
   "udp:53": "dns_udp",
 };
 
-export interface ChildEgress {
+interface ChildEgress {
   readonly machine: Machine;
   readonly agent: ConfinedAgent;
   /** As the plan named them. */
@@ -20,14 +21,16 @@ export interface ChildEgress {
   /** The descriptors that came out of the sandbox, in the same order; taken over. */
   readonly fds: readonly number[];
   readonly judge: Judge;
-  /** Beside the agent's own report. */
-  readonly onEvent: (event: EgressEvent) => void;
 }
 
-/** The only way out of one confined process, or null where it has none. The caller closes it. */
-export function serveChildEgress(child: ChildEgress): Egress | null {
+/** The only way out of one confined process, or null where it has none, and what it refused. The caller closes it. */
+export function serveChildEgress(child: ChildEgress): {
+  readonly egress: Egress | null;
+  readonly hosts: DeniedHosts;
+} {
   const { machine, agent, planned, fds, judge } = child;
-  if (fds.length === 0) return null;
+  const hosts = new DeniedHosts();
+  if (fds.length === 0) return { egress: null, hosts };
   const listeners: EgressListeners = Object.fromEntries(
     planned.flatMap(({ protocol, port }, index) => {
       const door = DOORS[`${protocol}:${port}`];
@@ -35,14 +38,15 @@ export function serveChildEgress(child: ChildEgress): Egress | null {
       return door === undefined || fd === undefined ? [] : [[door, { fd }]];
     }),
   );
-  return serveEgress({
+  const egress = serveEgress({
     ...machine.egress,
     listeners,
     judge,
     judgeAddress: agent.judgeAddress,
     report: (event) => {
       agent.report(event);
-      child.onEvent(event);
+      hosts.note(event);
     },
   });
+  return { egress, hosts };
 }
