@@ -19,7 +19,6 @@ import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
 import type { ModelDirectory } from "./providers/models.js";
 import type { RunEngine } from "./runs/engine.js";
-import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
@@ -67,9 +66,9 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
 
 /** Serve until `stop` says why to end; when it returns or throws, nobody is served any more. */
 async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
-  const { config, log, journal, reader, engine, models, confinement } = rooms;
-  await failInterrupted(journal, reader);
+  const { config, log, journal, engine, models, confinement } = rooms;
   await recordStart(rooms);
+  await engine.recover();
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
@@ -106,6 +105,7 @@ async function openRooms(
     redact: makeRedactor(config.secrets),
     onHead: (head) => log.info({ audit_head: head }, "audit head"),
   });
+  const reader = openReader(places.databaseFile);
   const models = openModels({
     file: config.providersFile,
     defaultSlots: settings.model_slots,
@@ -121,6 +121,7 @@ async function openRooms(
   });
   const engine = openEngine({
     journal,
+    reader,
     models,
     tools: BUILTIN_TOOLS,
     roles: () => catalog.roles,
@@ -133,7 +134,6 @@ async function openRooms(
     entropy,
     log: (level, message, fields = {}) => log[level](fields, message),
   });
-  const reader = openReader(places.databaseFile);
   return { config, log, journal, reader, models, engine, confinement, path };
 }
 

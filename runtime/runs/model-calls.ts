@@ -24,8 +24,12 @@ export interface Spending {
 
 /** Model calls of the whole daemon: as many at a time as each provider takes. */
 export interface ModelCalls {
-  /** A stream that waits for a slot, counts what the call cost against `spending`, and records it. */
-  readonly metered: (model: ResolvedModel, record: Recorder, spending: Spending) => ModelStream;
+  /** A stream that waits for a slot, counts what the call cost the run, and records it. Throws `LetGo` where none may begin. */
+  readonly metered: (
+    model: ResolvedModel,
+    record: Recorder,
+    run: { readonly spending: Spending; readonly rest: AbortSignal },
+  ) => ModelStream;
 }
 
 export function openModelCalls(now: () => number): ModelCalls {
@@ -38,7 +42,7 @@ export function openModelCalls(now: () => number): ModelCalls {
     return opened;
   };
   return {
-    metered: (model, record, spending) => {
+    metered: (model, record, { spending, rest }) => {
       return async function* metered(
         request: ModelRequest,
         signal: AbortSignal,
@@ -49,7 +53,7 @@ export function openModelCalls(now: () => number): ModelCalls {
           yield { type: "failed", failure, usage: NO_USAGE };
           return;
         }
-        using _slot = await slots(model).take(signal);
+        using _slot = await slots(model).take(AbortSignal.any([signal, rest]));
         const startedAt = now();
         for await (const event of model.stream(request, signal)) {
           if (event.type === "reply" || event.type === "failed") {

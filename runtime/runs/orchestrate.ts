@@ -1,7 +1,7 @@
 import { suggest } from "../base/suggest.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Plan } from "../protocol/plan.js";
-import type { RunMove, RunRequest } from "../protocol/run.js";
+import type { RunRequest } from "../protocol/run.js";
 import { checkPlan, type Roles } from "./check-plan.js";
 import { directPlan, rolePlan } from "./direct-plan.js";
 import { tellingRetries } from "./model-calls.js";
@@ -17,7 +17,6 @@ import type { RunContext } from "./run-context.js";
  */
 export async function firstPlan(
   run: RunContext,
-  move: (how: RunMove) => Promise<void>,
   record: Recorder,
   signal: AbortSignal,
 ): Promise<Plan> {
@@ -27,7 +26,7 @@ export async function firstPlan(
     await record({ kind: "orchestration_selected", mode: "direct", source: "explicit" });
     return explicit;
   }
-  await move("plan");
+  if (run.moves.now() !== "planning") await run.moves.move("plan");
   const plan = await planned(run, signal);
   const openEnded = plan.steps.length === 1 && plan.steps[0]?.role === "generalist";
   await record({
@@ -78,7 +77,7 @@ async function planned(
   const { deps, shared } = run;
   const record = recorder(deps.journal, { run_id: run.id, actor: "planner" });
   const model = deps.models.resolve("planner");
-  const metered = shared.modelCalls.metered(model, record, run.spending);
+  const metered = shared.modelCalls.metered(model, record, run);
   const answer = await makePlan(
     {
       goal: run.request.goal,

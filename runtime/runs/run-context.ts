@@ -2,6 +2,8 @@ import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { EngineDeps } from "./deps.js";
 import type { ModelCalls, Spending } from "./model-calls.js";
+import type { RunHistory } from "./run-history.js";
+import type { RunMoves } from "./run-moves.js";
 import type { Slots } from "./slots.js";
 import type { TokenLedger } from "./token-ledger.js";
 
@@ -12,6 +14,11 @@ export interface RunContext {
   /** The run's own directory, absolute and resolved. */
   readonly dir: string;
   readonly spending: Spending;
+  readonly moves: RunMoves;
+  /** What was done before: nothing, of a new run. */
+  readonly history: RunHistory;
+  /** Aborts with `LetGo` when nothing new may begin: what is under way ends, and the run is taken up again from its journal. */
+  readonly rest: AbortSignal;
   readonly deps: EngineDeps;
   readonly shared: Shared;
 }
@@ -22,6 +29,8 @@ export interface Shared {
   readonly modelCalls: ModelCalls;
   /** Agents at the same time, by policy.yaml. */
   readonly agentSlots: Slots;
+  /** Tool calls under way, of all agents: a daemon that ends waits a moment for them, since a cut one has no known outcome. */
+  readonly toolCalls: Set<Promise<unknown>>;
   readonly liveAgents: Map<AgentId, StoppableAgent>;
 }
 

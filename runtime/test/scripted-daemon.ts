@@ -108,6 +108,15 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      recover: async () => {},
+      pause: async (runId) => {
+        journal.append({ ...moved(journal, runId, "pause"), to: "paused" });
+        await Promise.resolve();
+      },
+      resume: async (runId) => {
+        journal.append({ ...moved(journal, runId, "resume"), to: "queued" });
+        await Promise.resolve();
+      },
       stopAgent: async (agentId) => {
         cancelled.push(agentId);
         await Promise.resolve();
@@ -138,6 +147,11 @@ function scriptedDeps(
       throw new AgentdError("audit_broken", "verify", "row 3 was changed");
     },
   };
+}
+
+function moved(journal: MemoryJournal, run_id: RunId, move: "pause" | "resume") {
+  const from = journal.reader.run(run_id)?.state ?? "queued";
+  return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from };
 }
 
 const WRITER: RoleReport = {
