@@ -100,11 +100,11 @@ describe("a daemon that is killed", () => {
       };
       world.put(
         "etc/aaos/policy.yaml",
-        world.read("etc/aaos/policy.yaml") + "exec: {allow: [sh, sleep]}\n",
+        `${world.read("etc/aaos/policy.yaml")}exec: {allow: [sh, sleep]}\n`,
       );
       world.put(
         "etc/aaos/roles/runner.yaml",
-        `name: runner\nsystem_prompt: Runs one program.\nmessage_template: "{what}"\nparameters: {what: {type: string, required: true}}\ncapabilities: ["exec: sh", "file_write: ${world.out}/*", "file_read: ${world.out}/*"]\n`,
+        `name: runner\nsystem_prompt: Runs one program.\nmessage_template: "{what}"\nparameters: {what: {type: string, required: true}}\ncapabilities: ["exec: sh", "exec: sleep", "file_write: ${world.out}/*", "file_read: ${world.out}/*"]\n`,
       );
       const server = await startWith(
         { match: { tool_result: /outcome is unknown/ }, reply: "It ran once." },

@@ -1,9 +1,10 @@
-import type { AuditEvent, EventKind } from "../protocol/event.js";
+import { assertNever } from "../base/assert-never.js";
+import type { EventKind } from "../protocol/event.js";
 import type { AgentId } from "../protocol/ids.js";
 import type { Message } from "../protocol/message.js";
 import { addUsage, NO_USAGE, type ReplyEnd, type Usage } from "../protocol/model.js";
 import type { StoreReader } from "../store/reader.js";
-import { readEvents } from "./read-events.js";
+import { readEvents, type StoredEvent } from "./read-events.js";
 
 /** A call as the journal tells of it: intended, and what came of it where that is known. */
 export interface InvokedCall {
@@ -40,7 +41,7 @@ const KINDS = [
 /** What an agent has behind it, by its events alone. */
 export function readAgentHistory(reader: StoreReader, id: AgentId): AgentHistory {
   const fold: Fold = { messages: [], usage: NO_USAGE, invoked: new Map() };
-  for (const event of readEvents(reader, { agent_id: id, kind: [...KINDS] })) apply(fold, event);
+  for (const event of readEvents(reader, KINDS, { agent_id: id })) apply(fold, event);
   return fold;
 }
 
@@ -53,7 +54,7 @@ interface Fold {
   invoked: Map<string, InvokedCall>;
 }
 
-function apply(fold: Fold, event: AuditEvent): void {
+function apply(fold: Fold, event: StoredEvent<(typeof KINDS)[number]>): void {
   switch (event.kind) {
     case "agent_spawned":
       fold.spawned_seq = event.seq;
@@ -85,6 +86,6 @@ function apply(fold: Fold, event: AuditEvent): void {
       return;
     }
     default:
-      return;
+      assertNever(event);
   }
 }

@@ -15,8 +15,7 @@ export function restoreLedger(reader: StoreReader, ledger: TokenLedger): void {
   if (held.some((token) => token.uses > 0)) {
     // A use may stand under another agent's name: that of a token is counted with those that were cut from it.
     const since = living.map(({ started_at }) => started_at).sort()[0];
-    for (const event of readEvents(reader, { kind: ["capability_used"], since })) {
-      if (event.kind !== "capability_used") continue;
+    for (const event of readEvents(reader, ["capability_used"], { since })) {
       const times = uses.get(event.token_id) ?? [];
       times.push(Date.parse(event.time));
       uses.set(event.token_id, times);

@@ -1,4 +1,5 @@
-import type { AuditEvent, EventKind } from "../protocol/event.js";
+import { assertNever } from "../base/assert-never.js";
+import type { EventKind } from "../protocol/event.js";
 import { AgentId, type RunId, type StepId, StepId as StepIdSchema } from "../protocol/ids.js";
 import { addUsage, NO_USAGE, type Usage } from "../protocol/model.js";
 import type { Plan } from "../protocol/plan.js";
@@ -6,7 +7,7 @@ import type { RunState } from "../protocol/run.js";
 import type { StepState } from "../protocol/step.js";
 import type { StoreReader } from "../store/reader.js";
 import type { StepOutcome } from "./execute-plan.js";
-import { readEvents } from "./read-events.js";
+import { readEvents, type StoredEvent } from "./read-events.js";
 
 /** Where one step stands. A step that nobody began has none of it. */
 export interface StepHistory {
@@ -43,7 +44,6 @@ export interface RunHistory {
 
 /** Kinds that the fold below looks at; what an agent did in detail is in `agent-history.ts`. */
 const KINDS = [
-  "run_submitted",
   "run_state_changed",
   "usage_reported",
   "plan_produced",
@@ -61,7 +61,7 @@ const KINDS = [
  */
 export function readRunHistory(reader: StoreReader, id: RunId): RunHistory {
   const fold = newFold();
-  for (const event of readEvents(reader, { run_id: id, kind: [...KINDS] })) apply(fold, event);
+  for (const event of readEvents(reader, KINDS, { run_id: id })) apply(fold, event);
   return fold;
 }
 
@@ -99,7 +99,7 @@ function newFold(): Fold {
   };
 }
 
-function apply(fold: Fold, event: AuditEvent): void {
+function apply(fold: Fold, event: StoredEvent<(typeof KINDS)[number]>): void {
   switch (event.kind) {
     case "run_state_changed":
       moved(fold, event.to, Date.parse(event.time));
@@ -129,7 +129,7 @@ function apply(fold: Fold, event: AuditEvent): void {
       agentOfStep(fold, event);
       return;
     default:
-      return;
+      assertNever(event);
   }
 }
 
@@ -140,7 +140,7 @@ function moved(fold: Fold, to: RunState, at: number): void {
   if (to === "planning" || to === "running") fold.started_at ??= at;
 }
 
-function planned(fold: Fold, event: AuditEvent & { readonly kind: "plan_produced" }): void {
+function planned(fold: Fold, event: StoredEvent<"plan_produced">): void {
   const { plan, kept, replans_used, document_before } = event;
   const steps = new Map(
     plan.steps.map(({ id }) => [id, { state: "waiting", attempt: 1 } as StepFold]),
@@ -166,10 +166,7 @@ function stepOf(fold: Fold, id: string): StepFold {
 }
 
 /** A step's own agent; one that an agent started belongs to that one. */
-function agentOfStep(
-  fold: Fold,
-  event: AuditEvent & { readonly kind: "agent_spawned" | "agent_stopped" },
-): void {
+function agentOfStep(fold: Fold, event: StoredEvent<"agent_spawned" | "agent_stopped">): void {
   const { step_id, agent_id } = event;
   if (step_id === undefined || agent_id === undefined) return;
   const step = stepOf(fold, step_id);
@@ -178,7 +175,7 @@ function agentOfStep(
   } else if (event.parent_agent === undefined) step.agent = AgentId.parse(agent_id);
 }
 
-function outcomeOf(event: AuditEvent & { readonly kind: "subtask_completed" }): StepOutcome {
+function outcomeOf(event: StoredEvent<"subtask_completed">): StepOutcome {
   if (event.success) return { ok: true, text: event.text ?? "", outputs: event.outputs };
   const { error, reason, hint } = event;
   const failure = {

@@ -16,6 +16,7 @@ import { callTool } from "../runs/call-tool.js";
 import type { RunContext } from "../runs/run-context.js";
 import { type SpawnedAgent, spawnAgent } from "../runs/spawn-agent.js";
 import { openTokenLedger } from "../runs/token-ledger.js";
+import type { StoreReader } from "../store/reader.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
 import { NATIVE_BUILD } from "./confined.js";
 import { entropy, journalFixture, newRunId, submitted } from "./journal-fixture.js";
@@ -136,10 +137,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
         held.filter((token) => written(token).includes(start)).map((token) => token.id),
       );
     },
-    events: () =>
-      reader
-        .events({ after_seq: 0, limit: 10_000, reverse: false })
-        .filter((event) => !("erased" in event)) as AuditEvent[],
+    events: () => eventsOf(reader),
     [Symbol.asyncDispose]: async () => {
       await journal.append(await agent.end("completed"));
       await confinement.close();
@@ -149,4 +147,9 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
       await rm(base, { recursive: true, force: true });
     },
   };
+}
+
+function eventsOf(reader: StoreReader): readonly AuditEvent[] {
+  const all = reader.events({ after_seq: 0, limit: 10_000, reverse: false });
+  return all.filter((event) => !("erased" in event)) as AuditEvent[];
 }
