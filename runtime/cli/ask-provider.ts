@@ -118,5 +118,5 @@ async function askKey(
       return /\s/.test(given) ? "A key holds no white space." : undefined;
     },
   });
-  return isCancel(key) ? undefined : (key ?? "").trim();
+  return isCancel(key) ? undefined : key.trim();
 }

@@ -45,11 +45,8 @@ export function onTerminal(
     type: (keys) => void child.stdin.write(keys),
     see: async (pattern) => {
       const deadline = Date.now() + 30_000;
-      let over = false;
-      void ended.then(() => {
-        over = true;
-      });
       for (;;) {
+        const over = child.exitCode !== null && child.stdout.readableEnded;
         const found = pattern.exec(shown().slice(seen));
         if (found !== null) {
           seen += found.index + found[0].length;
