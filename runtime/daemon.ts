@@ -129,6 +129,7 @@ async function openRooms(
     neverGrantable: neverGrantable(places),
     workspaceBase: places.workspaceDir,
     openPorts: confinement.openPorts,
+    prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
     entropy,
     log: (level, message, fields = {}) => log[level](fields, message),
