@@ -75,7 +75,11 @@ describe("a spare web worker", () => {
     const proof = granted({ kind: "network", host: "127.0.0.1", port: 9 });
     const request = { url, max_bytes: 100, timeout_ms: 5_000, as: "markdown" } as const;
     const refused = await agent.unchecked().web.fetch(proof, request, new AbortController().signal);
-    expect(refused).toMatchObject({ ok: false, kind: "denied", denial: { capability: "network: 127.0.0.1:9" } });
+    expect(refused).toMatchObject({
+      ok: false,
+      kind: "denied",
+      denial: { capability: "network: 127.0.0.1:9" },
+    });
   });
 });
 
