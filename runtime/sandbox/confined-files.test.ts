@@ -62,6 +62,14 @@ describe("an agent reads", () => {
     );
   });
 
+  it("a path as people and models write it: with a slash at its end, a dot or two", async () => {
+    expect(text(await agent.call("file_list", { path: `${base}/in/` }))).toContain('"file"');
+    for (const path of ["/in//file", "in/./file", "in/file/", "secret/../in/file"])
+      expect(text(await read(path))).toContain("granted");
+    for (const path of ["in/../secret/file", "in/./../secret//file/"])
+      expect(await read(path)).toMatchObject(denied("token", `file_read: ${base}/secret/file`));
+  });
+
   it("nothing outside its grants: neither past the tokens nor past the kernel", async () => {
     const path = `${base}/secret/file`;
     expect(await read("secret/file")).toMatchObject(denied("token", `file_read: ${path}`));

@@ -3,10 +3,7 @@ import type { Server } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { compileOnHost } from "../compile-on-host.js";
-import { makeCeiling } from "../policy/ceiling.js";
 import type { ConfinementPlan } from "../protocol/confinement.js";
-import { PolicyFile } from "../protocol/policy-file.js";
 import { NATIVE_BUILD } from "../test/confined.js";
 import { openTestAgent, processesWith, type TestAgent, testBase } from "../test/confined-agent.js";
 import { httpServer, portOf } from "../test/egress-world.js";
@@ -19,10 +16,10 @@ import { startSpawner } from "./spawner.js";
 const PROGRAM_DIR = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const SCRIPT = join(PROGRAM_DIR, "web-worker.js");
 
-/** Web workers below this process, however many other tests have theirs. */
-async function ours(): Promise<readonly number[]> {
+/** Web workers below a process, however many other tests have theirs. */
+async function workersBelow(ancestor: number): Promise<readonly number[]> {
   const all = await processesWith(SCRIPT);
-  return all.filter((pid) => isBelow(pid, process.pid));
+  return all.filter((pid) => isBelow(pid, ancestor));
 }
 
 function isBelow(pid: number, ancestor: number): boolean {
@@ -45,29 +42,32 @@ async function until<T>(look: () => Promise<T>, done: (seen: T) => boolean): Pro
   }
 }
 
-describe("a spare web worker", () => {
-  let server: Server;
-  let agent: TestAgent;
-  beforeAll(async () => {
-    server = await httpServer((_, response) => response.end("hello"));
-    const host = `127.0.0.1:${portOf(server)}`;
-    agent = await openTestAgent(await testBase(), {
-      grants: [`network: ${host}`, "file_write: {base}/out/page.md"],
-      network: ["127.0.0.1"],
-    });
+let server: Server;
+let agent: TestAgent;
+beforeAll(async () => {
+  server = await httpServer((_, response) => response.end("hello"));
+  const host = `127.0.0.1:${portOf(server)}`;
+  agent = await openTestAgent(await testBase(), {
+    grants: [`network: ${host}`, "file_write: {base}/out/page.md"],
+    network: ["127.0.0.1"],
   });
-  afterAll(async () => {
-    await agent[Symbol.asyncDispose]();
-    expect(await ours()).toEqual([]);
-    server.close();
-  });
+});
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  expect(await workersBelow(process.pid)).toEqual([]);
+  server.close();
+});
 
+describe("a spare web worker", () => {
   it("is started before there is a page to fetch, and becomes the worker of the agent that fetches one", async () => {
     agent.confinement.prepareWeb(2);
-    const spares = await until(ours, (pids) => pids.length === 2);
+    const spares = await until(
+      () => workersBelow(process.pid),
+      (pids) => pids.length === 2,
+    );
     const result = await agent.call("web_fetch", { url: `http://127.0.0.1:${portOf(server)}/` });
     expect(result).toMatchObject({ ok: true, output: { body: "hello" } });
-    expect(await ours()).toEqual(spares);
+    expect(await workersBelow(process.pid)).toEqual(spares);
   });
 
   it("reaches what its agent's tokens name and nothing else", async () => {
@@ -91,21 +91,15 @@ describe("spare web workers", () => {
     const addon = loadAddon(join(NATIVE_BUILD, "aaos.node"));
     const spawner = startSpawner({ binary: join(NATIVE_BUILD, "aaos-spawn"), addon });
     machine = { addon, spawner, egress: {} as Machine["egress"] };
-    const compile = compileOnHost({
-      landlockAbi: addon.landlockAbi(),
-      path: "/usr/local/bin:/usr/bin:/bin",
-      cgroup: null,
-    });
-    const ceiling = makeCeiling(PolicyFile.parse({}), { workspace: null, never: [] });
     plans = [];
     spares = new SpareWebWorkers({
       machine,
       idleMs,
       compile: async (cgroup_name) => {
         const trees = [PROGRAM_DIR, join(PROGRAM_DIR, "../node_modules")];
-        const compiled = await compile(
+        const compiled = await agent.confinement.compile(
           { kind: "web", script: SCRIPT, args: [], trees, cgroup_name },
-          { capabilities: [{ kind: "web_search" }], ceiling },
+          { capabilities: [{ kind: "web_search" }], ceiling: agent.agent.ceiling },
         );
         if (compiled.ok) plans.push(compiled.plan);
         return compiled;
@@ -118,6 +112,7 @@ describe("spare web workers", () => {
     await machine.spawner.close();
     expect(await ours()).toEqual([]);
   });
+  const ours = () => workersBelow(machine.spawner.pid);
   const planOf = (): ConfinementPlan => {
     const [plan] = plans;
     if (plan === undefined) throw new Error("nothing was compiled");
@@ -142,9 +137,10 @@ describe("spare web workers", () => {
   it("are ended where nobody takes them, and one that died is not given out", async () => {
     await spares.close();
     await machine.spawner.close();
-    open(50);
+    open(1_500);
     spares.prepare(2);
-    await until(ours, (pids) => pids.length === 0 && plans.length === 2);
+    await until(ours, (pids) => pids.length === 2);
+    await until(ours, (pids) => pids.length === 0);
     expect(spares.take(planOf())).toBeUndefined();
   });
 
