@@ -198,7 +198,7 @@ async function recordStart({ config, journal, log, confinement }: Rooms): Promis
       problem: message,
     })),
   ]);
-  for (const problem of problems) log.warn(problem, "a role disabled itself");
+  for (const problem of problems) log.warn(problem, "a file of the catalog disabled itself");
   if (layers.length > 0) log.info({ layers }, "agents are confined");
   else log.error("agents cannot be confined here, so none will run: see `agentd doctor`");
 }

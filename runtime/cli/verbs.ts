@@ -24,6 +24,7 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerSubmit(program, act);
   registerRuns(program, act);
   registerRoles(program, act);
+  registerManifests(program, act);
   registerSchedule(program, act);
   registerAudit(program, act);
   program
@@ -63,6 +64,34 @@ function registerSubmit(program: Commander, act: Act): void {
     .option("-v, --verbose", "show every event")
     .action((words: string[], options: SubmitOptions) =>
       act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
+    );
+}
+
+function registerManifests(program: Commander, act: Act): void {
+  const manifests = program
+    .command("manifests")
+    .description("the catalog of agents, read from its files");
+  manifests
+    .command("list")
+    .description("every manifest; files that disabled themselves, and why")
+    .action(() =>
+      act(async (command) => (await import("./verbs/manifests.js")).manifestsList(command)),
+    );
+  manifests
+    .command("show")
+    .description("one manifest whole")
+    .argument("<NAME>")
+    .action((name: string) =>
+      act(async (command) => (await import("./verbs/manifests.js")).manifestsShow(command, name)),
+    );
+  manifests
+    .command("validate")
+    .description("check a manifest's file, or a folder of them")
+    .argument("<PATH>")
+    .action((path: string) =>
+      act(async (command) =>
+        (await import("./verbs/manifests.js")).manifestsValidate(command, path),
+      ),
     );
 }
 
