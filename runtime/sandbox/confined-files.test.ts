@@ -53,7 +53,7 @@ const kernelDenied = (capability: string) => ({
 const text = (result: ToolResult) => JSON.stringify(result.ok ? result.output : result.error);
 
 describe("an agent reads", () => {
-  it("what is granted, in a worker under every layer", async () => {
+  it("A19 what is granted, in a worker under every layer", async () => {
     expect(text(await read("in/file"))).toContain("granted");
     const result = agent.events().findLast((event) => event.kind === "tool_result");
     expect(result).toMatchObject({ execution_surface: "worker" });
