@@ -1,3 +1,4 @@
+import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 
@@ -11,7 +12,14 @@ export interface RunEngine {
   /** Takes up every run that has not ended and is not paused, where its journal says that it stands. Once, before anything else. */
   readonly recover: () => Promise<void>;
   /** Durable when it returns: the run is in the journal and will be carried out. */
-  readonly submit: (request: RunRequest, peer: Peer) => Promise<RunId>;
+  readonly submit: (
+    request: RunRequest,
+    peer: Peer,
+    /** What goes into the journal in the same append: all of it or none. */
+    beside?: (runId: RunId) => readonly NewEvent[],
+  ) => Promise<RunId>;
+  /** Throws what `submit` would throw for this request; nothing comes of it. */
+  readonly check: (request: RunRequest) => void;
   /** Ends the run and all that belongs to it; returns when nothing of it is left. No effect on an ended run. */
   readonly cancel: (runId: RunId, peer: Peer) => Promise<void>;
   /** No turn and no call of the run begins any more; what is under way ends. Durable when it returns. No effect on a paused run. */
@@ -25,4 +33,9 @@ export interface RunEngine {
    * outcome in the journal.
    */
   readonly close: (signal: AbortSignal) => Promise<void>;
+}
+
+/** The peer as the audit trail names it. */
+export function actorOf(peer: Peer): string {
+  return peer.uid === null ? "operator" : `uid:${peer.uid}`;
 }

@@ -4,14 +4,14 @@ import { ulid } from "../base/ulid.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { NewEvent } from "../protocol/event.js";
 import { type AgentId, RunId, StepId } from "../protocol/ids.js";
-import type { RunState } from "../protocol/run.js";
+import type { RunRequest, RunState } from "../protocol/run.js";
 import { openActiveRuns } from "./active-runs.js";
 import type { EngineDeps } from "./deps.js";
-import type { RunEngine } from "./engine.js";
+import { actorOf, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
 import { openModelCalls } from "./model-calls.js";
 import { explicitPlan } from "./orchestrate.js";
-import { actorOf, orders } from "./orders.js";
+import { orders } from "./orders.js";
 import { restoreLedger } from "./restore-ledger.js";
 import type { Shared } from "./run-context.js";
 import { openSlots } from "./slots.js";
@@ -30,6 +30,9 @@ export function openEngine(deps: EngineDeps): RunEngine {
     liveAgents: new Map(),
   };
   const runs = openActiveRuns(deps, shared);
+  const check = (run_id: RunId, request: RunRequest): void => {
+    explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
+  };
   let closing = false;
   return {
     recover: async () => {
@@ -40,18 +43,24 @@ export function openEngine(deps: EngineDeps): RunEngine {
       // In the order in which they were submitted.
       for (const { run_id, state } of found.toReversed()) runs.takeUp(RunId.parse(run_id), state);
     },
-    submit: async (request, peer) => {
+    submit: async (request, peer, beside) => {
       if (closing)
         throw new AgentdError("unavailable", "submit", "the daemon is stopping", {
           hint: "Submit again when it is up.",
         });
       const run_id = RunId.parse(ulid(deps.entropy));
       // A request that names no role or wrong parameters is refused to its face; no run comes of it.
-      explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
+      check(run_id, request);
       const submitted = { kind: "run_submitted" as const, owner_uid: peer.uid, ...request };
-      await deps.journal.append([{ ...submitted, run_id, actor: actorOf(peer) }]);
+      await deps.journal.append([
+        { ...submitted, run_id, actor: actorOf(peer) },
+        ...(beside?.(run_id) ?? []),
+      ]);
       runs.takeUp(run_id, "queued");
       return run_id;
+    },
+    check: (request) => {
+      check(RunId.parse(ulid(deps.entropy)), request);
     },
     ...orders(deps, runs),
     stopAgent: async (id: AgentId, peer) => {

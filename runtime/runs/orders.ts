@@ -4,7 +4,7 @@ import type { RunId } from "../protocol/ids.js";
 import { isRunEnded, type RunState } from "../protocol/run.js";
 import type { ActiveRun, ActiveRuns } from "./active-runs.js";
 import type { EngineDeps } from "./deps.js";
-import type { Peer, RunEngine } from "./engine.js";
+import { actorOf, type Peer, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
 import { recorder } from "./record.js";
 import { openRunMoves } from "./run-moves.js";
@@ -55,9 +55,4 @@ export function orders(
       if (runs.get(id) === undefined) runs.takeUp(id, "queued");
     },
   };
-}
-
-/** Who asked, in the audit trail's words. */
-export function actorOf(peer: Peer): string {
-  return peer.uid === null ? "operator" : `uid:${peer.uid}`;
 }

@@ -109,19 +109,18 @@ function scriptedDeps(
         await Promise.resolve();
       },
       recover: async () => {},
-      pause: async (runId) => {
-        journal.append({ ...moved(journal, runId, "pause"), to: "paused" });
-        await Promise.resolve();
-      },
-      resume: async (runId) => {
-        journal.append({ ...moved(journal, runId, "resume"), to: "queued" });
-        await Promise.resolve();
-      },
+      pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
+      resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
       stopAgent: async (agentId) => {
         cancelled.push(agentId);
         await Promise.resolve();
       },
+      check: () => {},
       close: async () => {},
+    },
+    schedules: {
+      add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
+      remove: async () => {},
     },
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     explainRole: ({ role }, params) => ({
@@ -149,9 +148,14 @@ function scriptedDeps(
   };
 }
 
-function moved(journal: MemoryJournal, run_id: RunId, move: "pause" | "resume") {
+function moved(
+  journal: MemoryJournal,
+  run_id: RunId,
+  move: "pause" | "resume",
+  to: "paused" | "queued",
+) {
   const from = journal.reader.run(run_id)?.state ?? "queued";
-  return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from };
+  return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
 
 const WRITER: RoleReport = {
