@@ -15,6 +15,7 @@ import { type NetworkOptions, providerFetch } from "./network.js";
 import { openaiStream } from "./openai.js";
 import type { RetryPolicy } from "./retry.js";
 import {
+  ALIAS_FALLBACKS,
   DEFAULT_BASE_URL,
   KNOWS_THINKING_SWITCH,
   STANDARD_ALIASES,
@@ -95,7 +96,8 @@ function defaultOf(file: ProvidersFile, credential: DirectoryOptions["credential
 function modelId(aliasOrId: string, file: ProvidersFile, defaultProvider: string): string {
   const seen = new Set<string>();
   let id = aliasOrId;
-  for (let next = file.aliases[id]; next !== undefined && !seen.has(id); next = file.aliases[id]) {
+  const aliases = { ...ALIAS_FALLBACKS, ...file.aliases };
+  for (let next = aliases[id]; next !== undefined && !seen.has(id); next = aliases[id]) {
     seen.add(id);
     id = next;
   }
