@@ -135,6 +135,7 @@ async function openRooms(
     neverGrantable: neverGrantable(places),
     workspaceBase: places.workspaceDir,
     openPorts: confinement.openPorts,
+    prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
     entropy,
     log: logTo(log),
