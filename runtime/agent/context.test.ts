@@ -123,7 +123,9 @@ describe("A14 what is summarised", () => {
     expect(viewOf(messages, { text: "S", upto: 6 })).toEqual([
       {
         role: "system",
-        text: expect.stringMatching(/^Orders\.[\s\S]*\[Previous conversation summary\][\s\S]*S$/),
+        text: expect.stringMatching(
+          /^Orders\.[\s\S]*\[Previous conversation summary\][\s\S]*S$/,
+        ) as string,
       },
       { role: "user", text: "second" },
       ...messages.slice(6),
