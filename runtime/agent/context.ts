@@ -60,7 +60,7 @@ function askedBefore(messages: readonly Message[], index: number): Message | und
 }
 
 /** Whether the message is somebody's, and not a reminder of the loop's own. */
-export function isAsked(message: Message): boolean {
+function isAsked(message: Message): boolean {
   return message.role === "user" && !REMINDERS.has(message.text);
 }
 
