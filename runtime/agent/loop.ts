@@ -9,6 +9,7 @@ import {
   outcome,
 } from "./agent-progress.js";
 import { answerCalls } from "./answer-calls.js";
+import { fitContext } from "./fit-context.js";
 import { throwIfLetGo } from "./let-go.js";
 import { nextReply } from "./next-reply.js";
 import { readTurn, type Turn } from "./read-turn.js";
@@ -60,7 +61,12 @@ async function takeTurn(
   if (tokens >= max_total_tokens) {
     return outcome(progress, "max_tokens", `${tokens} of ${max_total_tokens} tokens are used`);
   }
-  const reply = await nextReply(input, progress, signal);
+  await fitContext(input, progress, signal);
+  let reply = await nextReply(input, progress, signal);
+  const isTooLong = reply.type === "failed" && reply.failure.kind === "context_length";
+  // The estimate was wrong, or the window is smaller than providers.yaml says.
+  if (isTooLong && (await fitContext(input, progress, signal, true)))
+    reply = await nextReply(input, progress, signal);
   throwIfLetGo(signal);
   if (signal.aborted) return abortedOutcome(progress, signal);
   if (reply.type === "failed") {

@@ -4,6 +4,7 @@ import { formatDuration } from "../base/duration.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { RunId } from "../protocol/ids.js";
 import type { RunState } from "../protocol/run.js";
+import { openRunAccounts } from "./budgets/run-accounts.js";
 import { carryOut } from "./carry-out.js";
 import type { EngineDeps } from "./deps.js";
 import { failureOf, RunEnded } from "./failure.js";
@@ -99,29 +100,37 @@ async function turnOf({ stop, rest }: Waiting, slots: Slots): Promise<Disposable
 
 /** The run as its journal has it now. */
 function contextOf({ id, rest, moves }: Waiting, deps: EngineDeps, shared: Shared): RunContext {
-  const request = deps.reader.run(id)?.request;
-  if (request === undefined)
+  const found = deps.reader.run(id);
+  if (found === undefined)
     throw new AgentdError("unknown_id", "take up run", `there is no run ${id}`);
-  const history = readRunHistory(deps.reader, id);
-  const { max_tokens, max_usd } = request;
-  const { usd, input_tokens, output_tokens } = history.usage;
-  const spending = { ceilings: { max_tokens, max_usd }, tokens: input_tokens + output_tokens, usd };
-  const dir = join(deps.workspaceBase, id);
-  return { id, request, dir, spending, moves, history, rest: rest.signal, deps, shared };
+  const { request } = found;
+  return {
+    id,
+    request,
+    dir: join(deps.workspaceBase, id),
+    accounts: openRunAccounts(shared.budgets, request, found),
+    endsAt: Number.POSITIVE_INFINITY,
+    moves,
+    history: readRunHistory(deps.reader, id),
+    rest: rest.signal,
+    deps,
+    shared,
+  };
 }
 
 /** A run's time goes on from when it first left the queue, whoever carries it out; while it is paused it stands. */
-function startClock({ request, history, deps }: RunContext, stop: AbortController): Disposable {
+function startClock(run: RunContext, stop: AbortController): Disposable {
+  const { request, history, deps } = run;
   const limitMs = Math.min(
     request.timeout_ms ?? Number.POSITIVE_INFINITY,
     deps.settings.run.max_wall_clock_s * 1_000,
   );
   const now = deps.entropy.now();
-  const spentMs = now - (history.started_at ?? now) - history.paused_ms;
+  run.endsAt = (history.started_at ?? now) + history.paused_ms + limitMs;
   const message = `the run took longer than ${formatDuration(limitMs)}`;
   const timer = setTimeout(
     () => stop.abort(new RunEnded("budget_exceeded", message)),
-    Math.min(Math.max(0, limitMs - spentMs), MAX_TIMER_MS),
+    Math.min(Math.max(0, run.endsAt - now), MAX_TIMER_MS),
   );
   return { [Symbol.dispose]: () => clearTimeout(timer) };
 }

@@ -1,3 +1,4 @@
+import type { ContextSummary } from "../agent/context.js";
 import { assertNever } from "../base/assert-never.js";
 import type { EventKind } from "../protocol/event.js";
 import type { AgentId } from "../protocol/ids.js";
@@ -22,6 +23,8 @@ export interface AgentHistory {
   readonly messages: readonly Message[];
   readonly last_end?: ReplyEnd;
   readonly usage: Usage;
+  /** The newest summary of its conversation's beginning. */
+  readonly summary?: ContextSummary;
   /** What its step's outputs were like before it; undefined where it is to be looked up. */
   readonly outputs_before?: ReadonlyMap<string, string>;
   /** Calls of the newest turn by the model's id of the call, the newest intent of each. */
@@ -33,6 +36,7 @@ export const NOTHING_YET: AgentHistory = { messages: [], usage: NO_USAGE, invoke
 const KINDS = [
   "agent_spawned",
   "message_appended",
+  "context_summarized",
   "usage_reported",
   "tool_invoked",
   "tool_result",
@@ -50,6 +54,7 @@ interface Fold {
   messages: Message[];
   last_end?: ReplyEnd;
   usage: Usage;
+  summary?: ContextSummary;
   outputs_before?: ReadonlyMap<string, string>;
   invoked: Map<string, InvokedCall>;
 }
@@ -68,6 +73,9 @@ function apply(fold: Fold, event: StoredEvent<(typeof KINDS)[number]>): void {
       if (event.end !== undefined) fold.last_end = event.end;
       // Ids of calls are unique within a turn only.
       fold.invoked.clear();
+      return;
+    case "context_summarized":
+      fold.summary = { text: event.summary, upto: event.source_range[1] + 1 };
       return;
     case "usage_reported": {
       const { input_tokens, output_tokens, usd } = event;

@@ -1,8 +1,7 @@
-import type { EventBody } from "../protocol/event.js";
+import type { EventBody, NewEvent } from "../protocol/event.js";
 import { NO_USAGE } from "../protocol/model.js";
 import type { PlanStep } from "../protocol/plan.js";
 import { type Executed, executePlan, type StepOutcome } from "./execute-plan.js";
-import { recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
 import type { PlanHistory, StepHistory } from "./run-history.js";
 import { runStep } from "./run-step.js";
@@ -16,8 +15,17 @@ export function executeRunPlan(
   { plan, steps, outcomes }: PlanHistory,
   signal: AbortSignal,
 ): Promise<Executed> {
-  const recordFor = (step: PlanStep) =>
-    recorder(run.deps.journal, { run_id: run.id, step_id: step.id, actor: "daemon" });
+  const record = (
+    step: PlanStep,
+    farewell: readonly NewEvent[] = [],
+    ...bodies: readonly EventBody[]
+  ) => {
+    const context = { run_id: run.id, step_id: step.id, actor: "daemon" };
+    return run.deps.journal.append([
+      ...farewell,
+      ...bodies.map((body) => ({ ...context, ...body })),
+    ]);
+  };
   return executePlan(
     {
       plan,
@@ -32,13 +40,14 @@ export function executeRunPlan(
           if (outcome.ok || outcome.failure.class !== "retry" || history.attempt >= attempts)
             return end;
           history = { state: "running", attempt: history.attempt + 1 };
-          await recordFor(step).all(end.farewell ?? [], started(step, history.attempt));
+          await record(step, end.farewell, started(step, history.attempt));
           end.written?.();
         }
       },
       moved: async (step, change, end) => {
-        await recordFor(step).all(
-          end?.farewell ?? [],
+        await record(
+          step,
+          end?.farewell,
           { kind: "step_state_changed", subtask_id: step.id, ...change },
           ...(change.move === "start" ? [started(step, 1)] : []),
           ...(end === undefined ? [] : [completed(step, end.outcome)]),

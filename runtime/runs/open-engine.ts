@@ -6,10 +6,11 @@ import type { NewEvent } from "../protocol/event.js";
 import { type AgentId, RunId, StepId } from "../protocol/ids.js";
 import type { RunRequest, RunState } from "../protocol/run.js";
 import { openActiveRuns } from "./active-runs.js";
+import { openBudgets } from "./budgets/budgets.js";
+import { openModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
 import { actorOf, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
-import { openModelCalls } from "./model-calls.js";
 import { explicitPlan } from "./orchestrate.js";
 import { orders } from "./orders.js";
 import { restoreLedger } from "./restore-ledger.js";
@@ -17,14 +18,27 @@ import type { Shared } from "./run-context.js";
 import { openSlots } from "./slots.js";
 import { openTokenLedger } from "./token-ledger.js";
 
+/** A day of the machine begins at midnight UTC. */
+const DAY_MS = 86_400_000;
+
 /**
  * The engine of a daemon. A run belongs to the machine: it is taken up from its journal, and let go of when the daemon ends or the
  * run is paused; only an end that is in the journal ends it.
  */
 export function openEngine(deps: EngineDeps): RunEngine {
+  const { tokens_per_day, usd_per_day } = deps.policy.limits;
+  const budgets = openBudgets(
+    {
+      label: "the machine's day (policy.yaml, limits)",
+      limits: { tokens: tokens_per_day ?? undefined, usd: usd_per_day ?? undefined },
+      periodMs: DAY_MS,
+    },
+    deps.entropy.now,
+  );
   const shared: Shared = {
+    budgets,
     ledger: openTokenLedger(deps.entropy),
-    modelCalls: openModelCalls(deps.entropy.now),
+    modelCalls: openModelCalls(budgets, deps.entropy.now),
     agentSlots: openSlots(deps.policy.limits.agents),
     toolCalls: new Set(),
     liveAgents: new Map(),

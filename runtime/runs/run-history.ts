@@ -1,7 +1,6 @@
 import { assertNever } from "../base/assert-never.js";
 import type { EventKind } from "../protocol/event.js";
 import { AgentId, type RunId, type StepId, StepId as StepIdSchema } from "../protocol/ids.js";
-import { addUsage, NO_USAGE, type Usage } from "../protocol/model.js";
 import type { Plan } from "../protocol/plan.js";
 import type { RunState } from "../protocol/run.js";
 import type { StepState } from "../protocol/step.js";
@@ -32,7 +31,6 @@ export interface PlanHistory {
 /** All that carrying a run out has to know of what was done before: by this daemon, by one before it, or nothing. */
 export interface RunHistory {
   readonly state: RunState;
-  readonly usage: Usage;
   /** When it first left the queue, ms since the epoch; null while it never has. */
   readonly started_at: number | null;
   /** For how long it was paused since. */
@@ -45,7 +43,6 @@ export interface RunHistory {
 /** Kinds that the fold below looks at; what an agent did in detail is in `agent-history.ts`. */
 const KINDS = [
   "run_state_changed",
-  "usage_reported",
   "plan_produced",
   "plan_replanned",
   "step_state_changed",
@@ -73,7 +70,6 @@ interface StepFold {
 
 interface Fold {
   state: RunState;
-  usage: Usage;
   started_at: number | null;
   paused_ms: number;
   pausedAt: number | null;
@@ -90,7 +86,6 @@ interface Fold {
 function newFold(): Fold {
   return {
     state: "queued",
-    usage: NO_USAGE,
     started_at: null,
     paused_ms: 0,
     pausedAt: null,
@@ -104,11 +99,6 @@ function apply(fold: Fold, event: StoredEvent<(typeof KINDS)[number]>): void {
     case "run_state_changed":
       moved(fold, event.to, Date.parse(event.time));
       return;
-    case "usage_reported": {
-      const { input_tokens, output_tokens, usd } = event;
-      fold.usage = addUsage(fold.usage, { input_tokens, output_tokens, usd });
-      return;
-    }
     case "plan_produced":
       planned(fold, event);
       return;
