@@ -1,8 +1,9 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import type { FileProblem } from "./catalog/file-problem.js";
 import { type LoadedRole, loadRoles } from "./catalog/roles.js";
-import { readPolicy, readProviders, readSettings } from "./catalog/settings.js";
+import { readMcpServers, readPolicy, readProviders, readSettings } from "./catalog/settings.js";
 import { type CredentialSources, readCredential } from "./credentials.js";
+import type { McpFile } from "./protocol/mcp-file.js";
 import type { Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { ProvidersFile } from "./protocol/providers-file.js";
@@ -22,6 +23,7 @@ export interface Configuration {
   readonly settings: Settings;
   readonly policy: PolicyFile;
   readonly providersFile: ProvidersFile;
+  readonly mcp: McpFile;
   readonly catalog: {
     readonly roles: ReadonlyMap<string, LoadedRole>;
     readonly problems: readonly FileProblem[];
@@ -36,6 +38,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
   const settings = readSettings(sources.places.settingsFile);
   const policy = readPolicy(sources.places.policyFile);
   const providersFile = readProviders(sources.places.providersFile);
+  const mcp = readMcpServers(sources.places.mcpServersFile);
   const places = resolvedPlaces(sources.places);
   const credential = (name: string) =>
     readCredential(name, { ...sources, credentialsDir: places.credentialsDir });
@@ -44,12 +47,13 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     settings,
     policy: withResolvedRoots(policy),
     providersFile,
+    mcp,
     catalog: loadRoles([
       { dir: places.vendorRolesDir, origin: "vendor" },
       { dir: places.operatorRolesDir, origin: "operator" },
     ]),
     credential,
-    secrets: secretNames(providersFile).flatMap((name) => credential(name) ?? []),
+    secrets: secretNames(providersFile, mcp).flatMap((name) => credential(name) ?? []),
   };
 }
 
@@ -82,9 +86,14 @@ function resolved(root: string): string {
   }
 }
 
-function secretNames(file: ProvidersFile): readonly string[] {
+function secretNames(file: ProvidersFile, mcp: McpFile): readonly string[] {
+  const ofServers = mcp.client.servers.flatMap((entry) =>
+    Object.values(entry.transport === "stdio" ? entry.env : entry.headers).flatMap((value) =>
+      typeof value === "string" ? [] : [value.credential],
+    ),
+  );
   const named = Object.values(file.providers).flatMap((entry) =>
     "credential" in entry && entry.credential !== undefined ? [entry.credential] : [],
   );
-  return [...new Set([...named, "deepseek", "anthropic", "openai"])];
+  return [...new Set([...named, ...ofServers, "deepseek", "anthropic", "openai"])];
 }

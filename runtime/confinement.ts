@@ -69,6 +69,14 @@ export interface ConfinementOptions {
 /** What confines agents here, and how to ask about it. */
 export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
   readonly peerOf: (socket: Socket) => Peer;
+  /** Launches an MCP server, or the relay to one; answers with the problem where agents cannot be confined. */
+  readonly launchServer: Sandbox["launch"];
+  /** The relay's script, and the trees that it needs. */
+  readonly relay: {
+    readonly script: string;
+    readonly args: readonly string[];
+    readonly trees: readonly string[];
+  };
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
@@ -121,6 +129,11 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
+    launchServer: async (server, signal) => {
+      if (!state.ok) return { ok: false, problem: state.error.message };
+      return state.sandbox.launch(server, signal);
+    },
+    relay: nodeProgram(options, "mcp-relay.js"),
     peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
@@ -148,13 +161,21 @@ function sandboxOf(
       egress: { resolve: addressesOf, ownAddresses, quotas: QUOTAS, ...upstream },
     },
     fileWorker: join(nativeDir, "aaos-files"),
-    web: {
-      script: join(programDir, "web-worker.js"),
-      args: settings.ca_files.flatMap((file) => ["--ca", file]),
-      trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
-    },
+    web: nodeProgram({ programDir, settings }, "web-worker.js"),
     homes,
   });
+}
+
+/** A program of ours that runs confined in Node, and all that it needs beside its script. */
+function nodeProgram(
+  { programDir, settings }: Pick<ConfinementOptions, "programDir" | "settings">,
+  script: string,
+) {
+  return {
+    script: join(programDir, script),
+    args: settings.ca_files.flatMap((file) => ["--ca", file]),
+    trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
+  };
 }
 
 /** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */

@@ -13,8 +13,9 @@ import {
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
-import { diagnose } from "./doctor.js";
+import { diagnose, mcpServers } from "./doctor.js";
 import type { ExitCode } from "./protocol/error-code.js";
+import type { NewEvent } from "./protocol/event.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
 import type { ModelDirectory } from "./providers/models.js";
@@ -23,6 +24,8 @@ import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
+import type { McpServerStatus, ToolsChange } from "./tools/mcp/server-link.js";
+import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
@@ -45,6 +48,7 @@ interface Rooms {
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
+  readonly servers: McpServers;
   readonly confinement: Confinement;
   readonly path: string;
 }
@@ -85,7 +89,8 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
 }
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
-async function closeRooms({ confinement, reader, journal }: Rooms): Promise<void> {
+async function closeRooms({ servers, confinement, reader, journal }: Rooms): Promise<void> {
+  await servers.close();
   await confinement.close();
   reader.close();
   await journal.close();
@@ -96,7 +101,7 @@ async function openRooms(
   options: DaemonOptions,
   launcher: Launcher,
 ): Promise<Rooms> {
-  const { places, settings, policy, catalog } = config;
+  const { places, settings, policy, catalog, mcp: mcpFile } = config;
   const proxy = settings.proxy === undefined ? {} : { proxy: settings.proxy };
   const log = pino({ name: "agentd", level: settings.log_level });
   const entropy = { now: Date.now, randomBytes };
@@ -119,10 +124,11 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy, path },
   });
+  let servers: McpServers | undefined;
   const engine = openEngine({
     journal,
     models,
-    tools: BUILTIN_TOOLS,
+    tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     roles: () => catalog.roles,
     settings,
     policy,
@@ -130,14 +136,34 @@ async function openRooms(
     workspaceBase: places.workspaceDir,
     openPorts: confinement.openPorts,
     compile: confinement.compile,
+    servers: {
+      launch: confinement.launchServer,
+      relay: confinement.relay,
+      credential: config.credential,
+    },
     entropy,
     log: (level, message, fields = {}) => log[level](fields, message),
   });
+  servers = openMcpServers(mcpFile, {
+    launch: engine.launchServer,
+    version: VERSION,
+    ...tellOfServers(journal, log),
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+  });
   const reader = openReader(places.databaseFile);
-  return { config, log, journal, reader, models, engine, confinement, path };
+  return { config, log, journal, reader, models, engine, servers, confinement, path };
 }
 
-function handlersOf({ config, journal, reader, models, engine, confinement, path }: Rooms) {
+function handlersOf({
+  config,
+  journal,
+  reader,
+  models,
+  engine,
+  servers,
+  confinement,
+  path,
+}: Rooms) {
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return makeHandlers({
@@ -151,7 +177,7 @@ function handlersOf({ config, journal, reader, models, engine, confinement, path
         never: neverGrantable(places),
         workspaceDir: places.workspaceDir,
       }),
-    toolSpecs: BUILTIN_TOOLS.map(toolSpec),
+    toolSpecs: () => [...BUILTIN_TOOLS, ...servers.tools()].map(toolSpec),
     status: () => ({
       version: VERSION,
       pid: process.pid,
@@ -161,7 +187,11 @@ function handlersOf({ config, journal, reader, models, engine, confinement, path
       agents_active: reader.agents({ all: false }).length,
       confinement: [...confinement.layers()],
     }),
-    doctor: async () => [...diagnose({ ...config, models, path }), ...(await confinement.prove())],
+    doctor: async () => [
+      ...diagnose({ ...config, models, path }),
+      ...mcpServers(servers.status()),
+      ...(await confinement.prove()),
+    ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   });
 }
@@ -195,4 +225,22 @@ function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
   });
+}
+
+/** The state of MCP servers, in the log and in the journal: a server that nobody hears of is not there. */
+function tellOfServers(journal: Journal, log: Logger) {
+  const record = (event: NewEvent) => {
+    journal.append([event]).catch((err: unknown) => log.error({ err }, "cannot record an event"));
+  };
+  return {
+    onStatus: ({ name: server, state, protocol, problem, tools }: McpServerStatus) => {
+      log.info({ mcp_server: server, state, protocol, problem, tools: tools.length }, "MCP server");
+      if (state === "starting") return;
+      record({ kind: "mcp_server_changed", actor: "daemon", server, state, protocol, problem });
+    },
+    onTools: (server: string, { added, removed, changed }: ToolsChange) => {
+      const names = { added: [...added], removed: [...removed], changed: [...changed] };
+      record({ kind: "mcp_tools_changed", actor: "daemon", server, ...names });
+    },
+  };
 }

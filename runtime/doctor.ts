@@ -6,6 +6,7 @@ import type { DoctorCheck } from "./protocol/control-results.js";
 import type { Places } from "./protocol/places.js";
 import type { ProvidersFile } from "./protocol/providers-file.js";
 import type { ModelDirectory } from "./providers/models.js";
+import type { McpServerStatus } from "./tools/mcp/server-link.js";
 
 /** What `agentd doctor` looks at; all of it as the running daemon has it. */
 export interface Patient {
@@ -96,6 +97,23 @@ function roles({ catalog }: Patient): readonly DoctorCheck[] {
       }),
     ),
   ];
+}
+
+/** A line for each MCP server: ready, or why not. */
+export function mcpServers(all: readonly McpServerStatus[]): readonly DoctorCheck[] {
+  return all.map(({ name, state, tools, problem }): DoctorCheck => {
+    const ready = state === "ready";
+    const detail = ready ? `${tools.length} tools` : (problem ?? state);
+    const remedy = "Correct its entry in mcp-servers.yaml, or remove it, and restart agentd.";
+    if (ready && problem === null)
+      return { name: `MCP server ${name}`, verdict: "ok", detail, remedy: NO_REMEDY };
+    return {
+      name: `MCP server ${name}`,
+      verdict: ready ? "warn" : "fail",
+      detail: ready ? `${detail}; ${problem}` : detail,
+      remedy,
+    };
+  });
 }
 
 function disk(dir: string): DoctorCheck {

@@ -8,6 +8,7 @@ import { carryOut } from "./carry-out.js";
 import type { EngineDeps } from "./deps.js";
 import type { Peer, RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
+import { launchMcpServer } from "./mcp-holder.js";
 import { openModelCalls } from "./model-calls.js";
 import { explicitPlan } from "./orchestrate.js";
 import type { RunContext, Shared } from "./run-context.js";
@@ -71,6 +72,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
       await agent?.ended;
     },
+    launchServer: launchMcpServer({ deps, shared }),
     close: async (signal) => {
       closing = true;
       for (const { stop } of active.values())
