@@ -15,9 +15,10 @@ import type { EngineDeps } from "./runs/deps.js";
 import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
+import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
-import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
+import { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/open-sandbox.js";
 import { peerUid } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
@@ -67,7 +68,7 @@ export interface ConfinementOptions {
 }
 
 /** What confines agents here, and how to ask about it. */
-export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
+export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
   readonly peerOf: (socket: Socket) => Peer;
   /** Launches an MCP server, or the relay to one; answers with the problem where agents cannot be confined. */
   readonly launchServer: Sandbox["launch"];
@@ -77,6 +78,8 @@ export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
     readonly args: readonly string[];
     readonly trees: readonly string[];
   };
+  /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
+  readonly landlockAbi: number | null;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
@@ -101,22 +104,16 @@ type State =
 /** Proves every layer by a launch, so that the first agent does not find out. Never throws. */
 export async function openConfinement(options: ConfinementOptions): Promise<Confinement> {
   const { launcher, places, policy } = options;
-  const landlockAbi = launcher.addon?.landlockAbi() ?? 0;
-  const compileFor = compileOnHost({ landlockAbi, path: options.path, cgroup: delegatedCgroup() });
+  const compileFor = compilerOf(options);
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
-  const sandbox = launcher.ok ? sandboxOf(options, launcher) : undefined;
-  const probe = async (): Promise<LayerProbe | AgentdError> => {
-    if (!launcher.ok) return launcher.error;
-    const worker = join(options.nativeDir, "aaos-files");
-    try {
-      const request = { kind: "files", worker, cgroup_name: "probe" } as const;
-      const compiled = await compileFor(request, { capabilities: [], ceiling });
-      if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
-      return await probeLayers(launcher, compiled.plan);
-    } catch (thrown) {
-      return unavailable(errorText(thrown));
-    }
-  };
+  const web = nodeProgram(options, "web-worker.js");
+  const compileSpare = (cgroup_name: string) =>
+    compileFor(
+      { kind: "web", ...web, cgroup_name },
+      { capabilities: [{ kind: "web_search" }], ceiling },
+    );
+  const sandbox = launcher.ok ? sandboxOf(options, launcher, { web, compileSpare }) : undefined;
+  const probe = () => proveLayers(options, compileFor);
   let state: State = stateOf(await probe(), sandbox);
   if (launcher.ok) {
     launcher.lost.addEventListener("abort", () => {
@@ -134,7 +131,11 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       return state.sandbox.launch(server, signal);
     },
     relay: nodeProgram(options, "mcp-relay.js"),
+    prepareWeb: (agents) => {
+      if (state.ok) state.sandbox.prepareWeb(agents);
+    },
     peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    landlockAbi: landlockAbiOf(launcher),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
       const proven = await probe();
@@ -145,9 +146,46 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
   };
 }
 
+/** A launch in every layer, by this very process, where no daemon can be asked. Never throws. */
+export async function proveConfinement(options: ProbeOptions): Promise<readonly DoctorCheck[]> {
+  return checksOf(await proveLayers(options, compilerOf(options)));
+}
+
+export function landlockAbiOf({ addon }: Launcher): number | null {
+  return addon?.landlockAbi() ?? null;
+}
+
+type ProbeOptions = Pick<
+  ConfinementOptions,
+  "launcher" | "nativeDir" | "places" | "policy" | "path"
+>;
+
+function compilerOf({ launcher, path }: ProbeOptions): EngineDeps["compile"] {
+  const landlockAbi = landlockAbiOf(launcher) ?? 0;
+  return compileOnHost({ landlockAbi, path, cgroup: delegatedCgroup() });
+}
+
+async function proveLayers(
+  { launcher, nativeDir, places, policy }: ProbeOptions,
+  compileFor: EngineDeps["compile"],
+): Promise<LayerProbe | AgentdError> {
+  if (!launcher.ok) return launcher.error;
+  const worker = join(nativeDir, "aaos-files");
+  const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
+  try {
+    const request = { kind: "files", worker, cgroup_name: "probe" } as const;
+    const compiled = await compileFor(request, { capabilities: [], ceiling });
+    if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
+    return await probeLayers(launcher, compiled.plan);
+  } catch (thrown) {
+    return unavailable(errorText(thrown));
+  }
+}
+
 function sandboxOf(
-  { nativeDir, programDir, places, settings }: ConfinementOptions,
+  { nativeDir, places, settings }: ConfinementOptions,
   { addon, spawner }: Extract<Launcher, { ok: true }>,
+  web: Pick<SandboxOptions, "web" | "compileSpare">,
 ): Sandbox {
   const homes = join(realpathSync(places.stateDir), "homes");
   // Of agents that a daemon before this one did not live to clear away.
@@ -161,7 +199,7 @@ function sandboxOf(
       egress: { resolve: addressesOf, ownAddresses, quotas: QUOTAS, ...upstream },
     },
     fileWorker: join(nativeDir, "aaos-files"),
-    web: nodeProgram({ programDir, settings }, "web-worker.js"),
+    ...web,
     homes,
   });
 }
@@ -170,7 +208,7 @@ function sandboxOf(
 function nodeProgram(
   { programDir, settings }: Pick<ConfinementOptions, "programDir" | "settings">,
   script: string,
-) {
+): WebWorkerProgram {
   return {
     script: join(programDir, script),
     args: settings.ca_files.flatMap((file) => ["--ca", file]),

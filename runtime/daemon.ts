@@ -4,6 +4,7 @@ import pino, { type Logger } from "pino";
 import { type Journal, openJournal } from "./audit/journal.js";
 import { makeRedactor } from "./audit/redact.js";
 import { verifyOffLoop } from "./audit/verify-off-loop.js";
+import type { Entropy } from "./base/ulid.js";
 import { explainRole } from "./catalog/explain-role.js";
 import {
   type Configuration,
@@ -13,18 +14,20 @@ import {
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
-import { diagnose, mcpServers } from "./doctor.js";
+import { diagnose } from "./doctor.js";
+import { mcpChecks, tellOfServers } from "./mcp-reports.js";
 import type { ExitCode } from "./protocol/error-code.js";
-import type { NewEvent } from "./protocol/event.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
 import type { ModelDirectory } from "./providers/models.js";
+import type { NetworkOptions } from "./providers/network.js";
+import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
+import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
-import type { McpServerStatus, ToolsChange } from "./tools/mcp/server-link.js";
 import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
@@ -49,6 +52,7 @@ interface Rooms {
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
   readonly servers: McpServers;
+  readonly entropy: Entropy;
   readonly confinement: Confinement;
   readonly path: string;
 }
@@ -74,16 +78,18 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const { config, log, journal, reader, engine, models, confinement } = rooms;
   await failInterrupted(journal, reader);
   await recordStart(rooms);
+  const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
     log,
-    handlers: handlersOf(rooms),
+    handlers: handlersOf(rooms, schedules),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
   log.info({ reason }, "stopping");
   await server.close();
+  await schedules.close();
   await engine.close(AbortSignal.timeout(STOP_GRACE_MS));
   await journal.append([{ kind: "daemon_stopped", actor: "daemon", reason }]);
 }
@@ -102,7 +108,6 @@ async function openRooms(
   launcher: Launcher,
 ): Promise<Rooms> {
   const { places, settings, policy, catalog, mcp: mcpFile } = config;
-  const proxy = settings.proxy === undefined ? {} : { proxy: settings.proxy };
   const log = pino({ name: "agentd", level: settings.log_level });
   const entropy = { now: Date.now, randomBytes };
   const journal = await openJournal({
@@ -118,7 +123,7 @@ async function openRooms(
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     random: Math.random,
     now: Date.now,
-    ...proxy,
+    ...networkOf(config),
   });
   const { nativeDir, programDir, path } = options;
   const confinement = await openConfinement({
@@ -135,6 +140,7 @@ async function openRooms(
     neverGrantable: neverGrantable(places),
     workspaceBase: places.workspaceDir,
     openPorts: confinement.openPorts,
+    prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
     servers: {
       launch: confinement.launchServer,
@@ -142,7 +148,7 @@ async function openRooms(
       credential: config.credential,
     },
     entropy,
-    log: (level, message, fields = {}) => log[level](fields, message),
+    log: logTo(log),
   });
   servers = openMcpServers(mcpFile, {
     launch: engine.launchServer,
@@ -151,23 +157,20 @@ async function openRooms(
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
   });
   const reader = openReader(places.databaseFile);
-  return { config, log, journal, reader, models, engine, servers, confinement, path };
+  return { config, log, journal, reader, models, engine, servers, entropy, confinement, path };
 }
 
-function handlersOf({
-  config,
-  journal,
-  reader,
-  models,
-  engine,
-  servers,
-  confinement,
-  path,
-}: Rooms) {
+function logTo(log: Logger): EngineDeps["log"] {
+  return (level, message, fields = {}) => log[level](fields, message);
+}
+
+function handlersOf(rooms: Rooms, schedules: Schedules) {
+  const { config, journal, reader, models, engine, servers, confinement, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return makeHandlers({
     engine,
+    schedules,
     reader,
     subscribe: journal.subscribe,
     roles: () => catalog,
@@ -187,13 +190,21 @@ function handlersOf({
       agents_active: reader.agents({ all: false }).length,
       confinement: [...confinement.layers()],
     }),
-    doctor: async () => [
-      ...diagnose({ ...config, models, path }),
-      ...mcpServers(servers.status()),
+    doctor: async (signal) => [
+      ...(await diagnose(
+        { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
+        signal,
+      )),
+      ...mcpChecks(servers.status()),
       ...(await confinement.prove()),
     ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   });
+}
+
+/** How the daemon itself reaches model APIs. */
+function networkOf({ settings }: Configuration): NetworkOptions {
+  return settings.proxy === undefined ? {} : { proxy: settings.proxy };
 }
 
 async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {
@@ -215,7 +226,7 @@ async function recordStart({ config, journal, log, confinement }: Rooms): Promis
       problem: message,
     })),
   ]);
-  for (const problem of problems) log.warn(problem, "a role disabled itself");
+  for (const problem of problems) log.warn(problem, "a file of the catalog disabled itself");
   if (layers.length > 0) log.info({ layers }, "agents are confined");
   else log.error("agents cannot be confined here, so none will run: see `agentd doctor`");
 }
@@ -225,22 +236,4 @@ function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
   });
-}
-
-/** The state of MCP servers, in the log and in the journal: a server that nobody hears of is not there. */
-function tellOfServers(journal: Journal, log: Logger) {
-  const record = (event: NewEvent) => {
-    journal.append([event]).catch((err: unknown) => log.error({ err }, "cannot record an event"));
-  };
-  return {
-    onStatus: ({ name: server, state, protocol, problem, tools }: McpServerStatus) => {
-      log.info({ mcp_server: server, state, protocol, problem, tools: tools.length }, "MCP server");
-      if (state === "starting") return;
-      record({ kind: "mcp_server_changed", actor: "daemon", server, state, protocol, problem });
-    },
-    onTools: (server: string, { added, removed, changed }: ToolsChange) => {
-      const names = { added: [...added], removed: [...removed], changed: [...changed] };
-      record({ kind: "mcp_tools_changed", actor: "daemon", server, ...names });
-    },
-  };
 }

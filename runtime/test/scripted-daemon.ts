@@ -113,7 +113,12 @@ function scriptedDeps(
         await Promise.resolve();
       },
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
+      check: () => {},
       close: async () => {},
+    },
+    schedules: {
+      add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
+      remove: async () => {},
     },
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     explainRole: ({ role }, params) => ({
