@@ -7,18 +7,18 @@ import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
 import { makeCeiling } from "./policy/ceiling.js";
 import { AgentdError } from "./protocol/agentd-error.js";
+import { ADMIN_GROUP, type Caller, callerOf } from "./protocol/caller.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
-import { neverGrantable, type Places } from "./protocol/places.js";
+import { isInstalled, neverGrantable, type Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
-import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
 import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
-import { peerUid } from "./sandbox/peer-of-socket.js";
+import { peerOfSocket } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
 
@@ -68,7 +68,7 @@ export interface ConfinementOptions {
 
 /** What confines agents here, and how to ask about it. */
 export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
-  readonly peerOf: (socket: Socket) => Peer;
+  readonly peerOf: (socket: Socket) => Caller;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
@@ -121,7 +121,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
-    peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    peerOf: peersOf(launcher.addon, places),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
       const proven = await probe();
@@ -130,6 +130,14 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
     },
     close: async () => sandbox?.close(),
   };
+}
+
+/** Who asks. Under `--root` the daemon is its starter's own; the machine's daemon has no owner but root. */
+function peersOf(addon: Addon | null, places: Places): (socket: Socket) => Caller {
+  if (addon === null) return () => callerOf(null, { gid: null, owner: null });
+  const owner = isInstalled(places) ? null : (process.getuid?.() ?? null);
+  const gid = addon.groupId(ADMIN_GROUP);
+  return (socket) => callerOf(peerOfSocket(addon, socket), { gid, owner });
 }
 
 function sandboxOf(

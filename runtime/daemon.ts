@@ -11,8 +11,11 @@ import {
   readConfiguration,
 } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
+import { openGate } from "./control/access.js";
+import type { ControlDeps } from "./control/deps.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
+import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
@@ -70,11 +73,13 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const { config, log, journal, reader, engine, models, confinement } = rooms;
   await failInterrupted(journal, reader);
   await recordStart(rooms);
+  const deps = controlDeps(rooms);
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
     log,
-    handlers: handlersOf(rooms),
+    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
+    gate: openGate((event) => journal.append([event])),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
@@ -137,10 +142,18 @@ async function openRooms(
   return { config, log, journal, reader, models, engine, confinement, path };
 }
 
-function handlersOf({ config, journal, reader, models, engine, confinement, path }: Rooms) {
+function controlDeps({
+  config,
+  journal,
+  reader,
+  models,
+  engine,
+  confinement,
+  path,
+}: Rooms): ControlDeps {
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
-  return makeHandlers({
+  return {
     engine,
     reader,
     subscribe: journal.subscribe,
@@ -163,7 +176,7 @@ function handlersOf({ config, journal, reader, models, engine, confinement, path
     }),
     doctor: async () => [...diagnose({ ...config, models, path }), ...(await confinement.prove())],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
-  });
+  };
 }
 
 async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {
