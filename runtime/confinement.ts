@@ -15,9 +15,10 @@ import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
+import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
-import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
+import { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/open-sandbox.js";
 import { peerOfSocket } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
@@ -67,7 +68,7 @@ export interface ConfinementOptions {
 }
 
 /** What confines agents here, and how to ask about it. */
-export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
+export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
   readonly peerOf: (socket: Socket) => Caller;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
   readonly layers: () => readonly string[];
@@ -96,7 +97,13 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
   const landlockAbi = launcher.addon?.landlockAbi() ?? 0;
   const compileFor = compileOnHost({ landlockAbi, path: options.path, cgroup: delegatedCgroup() });
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
-  const sandbox = launcher.ok ? sandboxOf(options, launcher) : undefined;
+  const web = webProgram(options);
+  const compileSpare = (cgroup_name: string) =>
+    compileFor(
+      { kind: "web", ...web, cgroup_name },
+      { capabilities: [{ kind: "web_search" }], ceiling },
+    );
+  const sandbox = launcher.ok ? sandboxOf(options, launcher, { web, compileSpare }) : undefined;
   const probe = async (): Promise<LayerProbe | AgentdError> => {
     if (!launcher.ok) return launcher.error;
     const worker = join(options.nativeDir, "aaos-files");
@@ -121,6 +128,9 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
+    prepareWeb: (agents) => {
+      if (state.ok) state.sandbox.prepareWeb(agents);
+    },
     peerOf: peersOf(launcher.addon, places),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
@@ -141,8 +151,9 @@ function peersOf(addon: Addon | null, places: Places): (socket: Socket) => Calle
 }
 
 function sandboxOf(
-  { nativeDir, programDir, places, settings }: ConfinementOptions,
+  { nativeDir, places, settings }: ConfinementOptions,
   { addon, spawner }: Extract<Launcher, { ok: true }>,
+  web: Pick<SandboxOptions, "web" | "compileSpare">,
 ): Sandbox {
   const homes = join(realpathSync(places.stateDir), "homes");
   // Of agents that a daemon before this one did not live to clear away.
@@ -156,13 +167,17 @@ function sandboxOf(
       egress: { resolve: addressesOf, ownAddresses, quotas: QUOTAS, ...upstream },
     },
     fileWorker: join(nativeDir, "aaos-files"),
-    web: {
-      script: join(programDir, "web-worker.js"),
-      args: settings.ca_files.flatMap((file) => ["--ca", file]),
-      trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
-    },
+    ...web,
     homes,
   });
+}
+
+function webProgram({ programDir, settings }: ConfinementOptions): WebWorkerProgram {
+  return {
+    script: join(programDir, "web-worker.js"),
+    args: settings.ca_files.flatMap((file) => ["--ca", file]),
+    trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
+  };
 }
 
 /** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */

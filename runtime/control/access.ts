@@ -31,6 +31,9 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "role.list": LOOKS,
   "role.show": LOOKS,
   "role.explain": LOOKS,
+  "schedule.add": ACTS,
+  "schedule.list": LOOKS,
+  "schedule.remove": ACTS,
   "audit.query": LOOKS,
   "audit.verify": ADMIN_LOOKS,
   "audit.tail": LOOKS,
@@ -72,7 +75,7 @@ function eventOf(method: Method, params: unknown, caller: Caller, allowed: boole
 /** The id that the caller named, as they named it. */
 function targetOf(params: unknown): string | undefined {
   if (typeof params !== "object" || params === null) return undefined;
-  for (const name of ["run_id", "agent_id", "approval_id"]) {
+  for (const name of ["run_id", "agent_id", "approval_id", "schedule_id"]) {
     const value: unknown = Reflect.get(params, name);
     if (typeof value === "string") return value;
   }

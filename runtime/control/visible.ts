@@ -29,6 +29,7 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
     const runId = reader.agent(id)?.run_id;
     return runId != null && isMine(runId);
   };
+  const isMySchedule = (id: string) => isOwner(uid, reader.schedule(id)?.owner_uid);
   return {
     runs: (options) => reader.runs(options).filter(({ owner_uid }) => isOwner(uid, owner_uid)),
     run: (id) => (isMine(id) ? reader.run(id) : undefined),
@@ -37,6 +38,11 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
     agent: (id) => (isMyAgent(id) ? reader.agent(id) : undefined),
     matchRun: (query) => ownAlone("run", query, reader.matchRun(query), isMine),
     matchAgent: (query) => ownAlone("agent", query, reader.matchAgent(query), isMyAgent),
+    schedules: (options) =>
+      reader.schedules(options).filter(({ owner_uid }) => isOwner(uid, owner_uid)),
+    schedule: (id) => (isMySchedule(id) ? reader.schedule(id) : undefined),
+    matchSchedule: (query) =>
+      ownAlone("schedule", query, reader.matchSchedule(query), isMySchedule),
     events: (filter) => (uid === null ? [] : reader.events({ ...filter, owner_uid: uid })),
     ownerOf: (runId) => (isMine(runId) ? uid : undefined),
     close: () => {},
@@ -62,7 +68,7 @@ function ownedBy(uid: number | null, reader: StoreReader): (runId: string) => bo
 
 /** The caller's own matches; where the only ones are somebody else's, that is said instead of "no such run". */
 function ownAlone(
-  noun: "run" | "agent",
+  noun: "run" | "agent" | "schedule",
   query: string,
   found: readonly string[],
   isMine: (id: string) => boolean,

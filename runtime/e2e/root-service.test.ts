@@ -16,14 +16,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { openMachine } from "../appliance/machine.js";
+import { type SystemRecord, serveSystem } from "../appliance/serve.js";
+import { VERBS } from "../appliance/verbs.js";
 import { askSystem } from "../cli/ask-system.js";
 import { callerOf } from "../protocol/caller.js";
 import { SYSTEM_VERBS, type SystemParams, type SystemVerbName } from "../protocol/system-verbs.js";
 import { loadAddon } from "../sandbox/addon.js";
 import { peerOfSocket } from "../sandbox/peer-of-socket.js";
-import { openMachine } from "./machine.js";
-import { type SystemRecord, serveSystem } from "./serve.js";
-import { VERBS } from "./verbs.js";
 
 // The real service on a real socket, asked by real users; systemd and the passwd tools, which no container has, are programs that
 // write down what they were asked. The VM tests ask the same of the installed package.
