@@ -22,6 +22,7 @@ import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
 import type { ModelDirectory } from "./providers/models.js";
+import type { NetworkOptions } from "./providers/network.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
@@ -108,7 +109,6 @@ async function openRooms(
   launcher: Launcher,
 ): Promise<Rooms> {
   const { places, settings, policy, catalog } = config;
-  const proxy = settings.proxy === undefined ? {} : { proxy: settings.proxy };
   const log = pino({ name: "agentd", level: settings.log_level });
   const entropy = { now: Date.now, randomBytes };
   const journal = await openJournal({
@@ -124,7 +124,7 @@ async function openRooms(
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     random: Math.random,
     now: Date.now,
-    ...proxy,
+    ...networkOf(config),
   });
   const { nativeDir, programDir, path } = options;
   const confinement = await openConfinement({
@@ -179,9 +179,20 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       agents_active: reader.agents({ all: false }).length,
       confinement: [...confinement.layers()],
     }),
-    doctor: async () => [...diagnose({ ...config, models, path }), ...(await confinement.prove())],
+    doctor: async (signal) => [
+      ...(await diagnose(
+        { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
+        signal,
+      )),
+      ...(await confinement.prove()),
+    ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   };
+}
+
+/** How the daemon itself reaches model APIs. */
+function networkOf({ settings }: Configuration): NetworkOptions {
+  return settings.proxy === undefined ? {} : { proxy: settings.proxy };
 }
 
 async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {
