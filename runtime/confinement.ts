@@ -5,21 +5,21 @@ import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
+import { peersOf } from "./peers.js";
 import { makeCeiling } from "./policy/ceiling.js";
 import { AgentdError } from "./protocol/agentd-error.js";
+import type { Caller } from "./protocol/caller.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import { neverGrantable, type Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
-import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
 import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
 import { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/open-sandbox.js";
-import { peerUid } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
 
@@ -69,7 +69,6 @@ export interface ConfinementOptions {
 
 /** What confines agents here, and how to ask about it. */
 export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
-  readonly peerOf: (socket: Socket) => Peer;
   /** Launches an MCP server, or the relay to one; answers with the problem where agents cannot be confined. */
   readonly launchServer: Sandbox["launch"];
   /** The relay's script, and the trees that it needs. */
@@ -78,6 +77,7 @@ export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | 
     readonly args: readonly string[];
     readonly trees: readonly string[];
   };
+  readonly peerOf: (socket: Socket) => Caller;
   /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
   readonly landlockAbi: number | null;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
@@ -134,7 +134,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
     prepareWeb: (agents) => {
       if (state.ok) state.sandbox.prepareWeb(agents);
     },
-    peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    peerOf: peersOf(launcher.addon, places),
     landlockAbi: landlockAbiOf(launcher),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {

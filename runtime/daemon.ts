@@ -12,8 +12,11 @@ import {
   readConfiguration,
 } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
+import { openGate } from "./control/access.js";
+import type { ControlDeps } from "./control/deps.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
+import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
 import { mcpChecks, tellOfServers } from "./mcp-reports.js";
 import type { ExitCode } from "./protocol/error-code.js";
@@ -79,11 +82,13 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await failInterrupted(journal, reader);
   await recordStart(rooms);
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
+  const deps = controlDeps(rooms, schedules);
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
     log,
-    handlers: handlersOf(rooms, schedules),
+    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
+    gate: openGate((event) => journal.append([event])),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
@@ -164,11 +169,11 @@ function logTo(log: Logger): EngineDeps["log"] {
   return (level, message, fields = {}) => log[level](fields, message);
 }
 
-function handlersOf(rooms: Rooms, schedules: Schedules) {
+function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
   const { config, journal, reader, models, engine, servers, confinement, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
-  return makeHandlers({
+  return {
     engine,
     schedules,
     reader,
@@ -199,7 +204,7 @@ function handlersOf(rooms: Rooms, schedules: Schedules) {
       ...(await confinement.prove()),
     ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
-  });
+  };
 }
 
 /** How the daemon itself reaches model APIs. */
