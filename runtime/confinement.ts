@@ -5,21 +5,21 @@ import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
+import { peersOf } from "./peers.js";
 import { makeCeiling } from "./policy/ceiling.js";
 import { AgentdError } from "./protocol/agentd-error.js";
+import type { Caller } from "./protocol/caller.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import { neverGrantable, type Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
-import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
 import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
 import { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/open-sandbox.js";
-import { peerUid } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
 
@@ -69,7 +69,9 @@ export interface ConfinementOptions {
 
 /** What confines agents here, and how to ask about it. */
 export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
-  readonly peerOf: (socket: Socket) => Peer;
+  readonly peerOf: (socket: Socket) => Caller;
+  /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
+  readonly landlockAbi: number | null;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
@@ -94,8 +96,7 @@ type State =
 /** Proves every layer by a launch, so that the first agent does not find out. Never throws. */
 export async function openConfinement(options: ConfinementOptions): Promise<Confinement> {
   const { launcher, places, policy } = options;
-  const landlockAbi = launcher.addon?.landlockAbi() ?? 0;
-  const compileFor = compileOnHost({ landlockAbi, path: options.path, cgroup: delegatedCgroup() });
+  const compileFor = compilerOf(options);
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
   const web = webProgram(options);
   const compileSpare = (cgroup_name: string) =>
@@ -104,18 +105,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       { capabilities: [{ kind: "web_search" }], ceiling },
     );
   const sandbox = launcher.ok ? sandboxOf(options, launcher, { web, compileSpare }) : undefined;
-  const probe = async (): Promise<LayerProbe | AgentdError> => {
-    if (!launcher.ok) return launcher.error;
-    const worker = join(options.nativeDir, "aaos-files");
-    try {
-      const request = { kind: "files", worker, cgroup_name: "probe" } as const;
-      const compiled = await compileFor(request, { capabilities: [], ceiling });
-      if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
-      return await probeLayers(launcher, compiled.plan);
-    } catch (thrown) {
-      return unavailable(errorText(thrown));
-    }
-  };
+  const probe = () => proveLayers(options, compileFor);
   let state: State = stateOf(await probe(), sandbox);
   if (launcher.ok) {
     launcher.lost.addEventListener("abort", () => {
@@ -131,7 +121,8 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
     prepareWeb: (agents) => {
       if (state.ok) state.sandbox.prepareWeb(agents);
     },
-    peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    peerOf: peersOf(launcher.addon, places),
+    landlockAbi: landlockAbiOf(launcher),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
       const proven = await probe();
@@ -140,6 +131,42 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
     },
     close: async () => sandbox?.close(),
   };
+}
+
+/** A launch in every layer, by this very process, where no daemon can be asked. Never throws. */
+export async function proveConfinement(options: ProbeOptions): Promise<readonly DoctorCheck[]> {
+  return checksOf(await proveLayers(options, compilerOf(options)));
+}
+
+export function landlockAbiOf({ addon }: Launcher): number | null {
+  return addon?.landlockAbi() ?? null;
+}
+
+type ProbeOptions = Pick<
+  ConfinementOptions,
+  "launcher" | "nativeDir" | "places" | "policy" | "path"
+>;
+
+function compilerOf({ launcher, path }: ProbeOptions): EngineDeps["compile"] {
+  const landlockAbi = landlockAbiOf(launcher) ?? 0;
+  return compileOnHost({ landlockAbi, path, cgroup: delegatedCgroup() });
+}
+
+async function proveLayers(
+  { launcher, nativeDir, places, policy }: ProbeOptions,
+  compileFor: EngineDeps["compile"],
+): Promise<LayerProbe | AgentdError> {
+  if (!launcher.ok) return launcher.error;
+  const worker = join(nativeDir, "aaos-files");
+  const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
+  try {
+    const request = { kind: "files", worker, cgroup_name: "probe" } as const;
+    const compiled = await compileFor(request, { capabilities: [], ceiling });
+    if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
+    return await probeLayers(launcher, compiled.plan);
+  } catch (thrown) {
+    return unavailable(errorText(thrown));
+  }
 }
 
 function sandboxOf(

@@ -40,6 +40,7 @@ const UNPROJECTED = [
   "daemon_stopped",
   "catalog_entry_disabled",
   "egress_decided",
+  "operator_call",
 ] as const satisfies readonly EventKind[];
 
 type ProjectedKind = Exclude<EventKind, (typeof UNPROJECTED)[number]>;
