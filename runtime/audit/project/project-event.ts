@@ -39,6 +39,7 @@ const UNPROJECTED = [
   "daemon_started",
   "daemon_stopped",
   "catalog_entry_disabled",
+  "configuration_reloaded",
   "egress_decided",
   "operator_call",
 ] as const satisfies readonly EventKind[];
