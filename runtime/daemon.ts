@@ -18,6 +18,7 @@ import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
 import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
+import { mcpChecks, tellOfServers } from "./mcp-reports.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
@@ -30,6 +31,7 @@ import { openEngine } from "./runs/open-engine.js";
 import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
+import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
@@ -52,6 +54,7 @@ interface Rooms {
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
+  readonly servers: McpServers;
   readonly entropy: Entropy;
   readonly confinement: Confinement;
   readonly path: string;
@@ -97,7 +100,8 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
 }
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
-async function closeRooms({ confinement, reader, journal }: Rooms): Promise<void> {
+async function closeRooms({ servers, confinement, reader, journal }: Rooms): Promise<void> {
+  await servers.close();
   await confinement.close();
   reader.close();
   await journal.close();
@@ -108,7 +112,7 @@ async function openRooms(
   options: DaemonOptions,
   launcher: Launcher,
 ): Promise<Rooms> {
-  const { places, settings, policy, catalog } = config;
+  const { places, settings, policy, catalog, mcp: mcpFile } = config;
   const log = pino({ name: "agentd", level: settings.log_level });
   const entropy = { now: Date.now, randomBytes };
   const journal = await openJournal({
@@ -130,10 +134,11 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy, path },
   });
+  let servers: McpServers | undefined;
   const engine = openEngine({
     journal,
     models,
-    tools: BUILTIN_TOOLS,
+    tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     roles: () => catalog.roles,
     settings,
     policy,
@@ -142,11 +147,22 @@ async function openRooms(
     openPorts: confinement.openPorts,
     prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
+    servers: {
+      launch: confinement.launchServer,
+      relay: confinement.relay,
+      credential: config.credential,
+    },
     entropy,
     log: logTo(log),
   });
+  servers = openMcpServers(mcpFile, {
+    launch: engine.launchServer,
+    version: VERSION,
+    ...tellOfServers(journal, log),
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+  });
   const reader = openReader(places.databaseFile);
-  return { config, log, journal, reader, models, engine, entropy, confinement, path };
+  return { config, log, journal, reader, models, engine, servers, entropy, confinement, path };
 }
 
 function logTo(log: Logger): EngineDeps["log"] {
@@ -154,7 +170,7 @@ function logTo(log: Logger): EngineDeps["log"] {
 }
 
 function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
-  const { config, journal, reader, models, engine, confinement, path } = rooms;
+  const { config, journal, reader, models, engine, servers, confinement, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return {
@@ -169,7 +185,7 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
         never: neverGrantable(places),
         workspaceDir: places.workspaceDir,
       }),
-    toolSpecs: BUILTIN_TOOLS.map(toolSpec),
+    toolSpecs: () => [...BUILTIN_TOOLS, ...servers.tools()].map(toolSpec),
     status: () => ({
       version: VERSION,
       pid: process.pid,
@@ -184,6 +200,7 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
         { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
         signal,
       )),
+      ...mcpChecks(servers.status()),
       ...(await confinement.prove()),
     ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
