@@ -69,6 +69,14 @@ export interface ConfinementOptions {
 
 /** What confines agents here, and how to ask about it. */
 export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
+  /** Launches an MCP server, or the relay to one; answers with the problem where agents cannot be confined. */
+  readonly launchServer: Sandbox["launch"];
+  /** The relay's script, and the trees that it needs. */
+  readonly relay: {
+    readonly script: string;
+    readonly args: readonly string[];
+    readonly trees: readonly string[];
+  };
   readonly peerOf: (socket: Socket) => Caller;
   /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
   readonly landlockAbi: number | null;
@@ -98,7 +106,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
   const { launcher, places, policy } = options;
   const compileFor = compilerOf(options);
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
-  const web = webProgram(options);
+  const web = nodeProgram(options, "web-worker.js");
   const compileSpare = (cgroup_name: string) =>
     compileFor(
       { kind: "web", ...web, cgroup_name },
@@ -118,6 +126,11 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
+    launchServer: async (server, signal) => {
+      if (!state.ok) return { ok: false, problem: state.error.message };
+      return state.sandbox.launch(server, signal);
+    },
+    relay: nodeProgram(options, "mcp-relay.js"),
     prepareWeb: (agents) => {
       if (state.ok) state.sandbox.prepareWeb(agents);
     },
@@ -191,9 +204,13 @@ function sandboxOf(
   });
 }
 
-function webProgram({ programDir, settings }: ConfinementOptions): WebWorkerProgram {
+/** A program of ours that runs confined in Node, and all that it needs beside its script. */
+function nodeProgram(
+  { programDir, settings }: Pick<ConfinementOptions, "programDir" | "settings">,
+  script: string,
+): WebWorkerProgram {
   return {
-    script: join(programDir, "web-worker.js"),
+    script: join(programDir, script),
     args: settings.ca_files.flatMap((file) => ["--ca", file]),
     trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
   };

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import pino, { type Logger } from "pino";
 import { type Journal, openJournal } from "./audit/journal.js";
 import { makeRedactor } from "./audit/redact.js";
@@ -17,6 +18,7 @@ import { diagnose } from "./doctor.js";
 import { keepTold, statusText } from "./keep-told.js";
 import { derived, type LiveConfiguration, openLiveConfiguration } from "./live-configuration.js";
 import { modelsOf, networkOf } from "./live-models.js";
+import { mcpChecks, tellOfServers } from "./mcp-reports.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import type { ModelDirectory } from "./providers/models.js";
@@ -33,6 +35,7 @@ import {
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
 import { openSystemJournal, type SystemJournal } from "./system-journal.js";
+import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
@@ -62,6 +65,7 @@ interface Rooms {
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
+  readonly servers: McpServers;
   readonly entropy: Entropy;
   readonly confinement: Confinement;
   readonly path: string;
@@ -112,7 +116,8 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
 async function closeRooms(rooms: Rooms): Promise<void> {
-  const { confinement, reader, journal, manager, systemJournal } = rooms;
+  const { servers, confinement, reader, journal, manager, systemJournal } = rooms;
+  await servers.close();
   await confinement.close();
   reader.close();
   await journal.close();
@@ -149,10 +154,11 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy: config.policy, path },
   });
+  let servers: McpServers | undefined;
   const engine = openEngine({
     journal,
     models,
-    tools: BUILTIN_TOOLS,
+    tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     roles: () => config.catalog.roles,
     settings,
     get policy() {
@@ -163,12 +169,23 @@ async function openRooms(
     openPorts: confinement.openPorts,
     prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
+    servers: {
+      launch: confinement.launchServer,
+      relay: confinement.relay,
+      credential: config.credential,
+    },
     entropy,
     log: logTo(log),
   });
+  servers = openMcpServers(config.mcp, {
+    launch: engine.launchServer,
+    version: VERSION,
+    ...tellOfServers(journal, log),
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+  });
   const reader = openReader(places.databaseFile);
   return {
-    ...{ live, config, manager, systemJournal, log, journal, reader, models, engine },
+    ...{ live, config, manager, systemJournal, log, journal, reader, models, engine, servers },
     ...{ entropy, confinement, path },
   };
 }
@@ -191,7 +208,7 @@ function logTo(log: Logger): EngineDeps["log"] {
 }
 
 function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
-  const { config, journal, reader, models, engine, confinement, path } = rooms;
+  const { config, journal, reader, models, engine, servers, confinement, path } = rooms;
   const { places } = config;
   const startedAt = new Date().toISOString();
   return {
@@ -206,7 +223,7 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
         never: neverGrantable(places),
         workspaceDir: places.workspaceDir,
       }),
-    toolSpecs: BUILTIN_TOOLS.map(toolSpec),
+    toolSpecs: () => [...BUILTIN_TOOLS, ...servers.tools()].map(toolSpec),
     status: () => ({
       version: VERSION,
       pid: process.pid,
@@ -221,6 +238,7 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
         { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
         signal,
       )),
+      ...mcpChecks(servers.status()),
       ...(await confinement.prove()),
     ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),

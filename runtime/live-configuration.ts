@@ -14,7 +14,7 @@ export interface LiveConfiguration {
   /** Its parts are read anew at each access: keep the whole, not a part of it. */
   readonly config: Configuration;
   /**
-   * Reads policy.yaml, providers.yaml, the catalog and the keys again; agentd.yaml is read at the start alone. A file that is broken
+   * Reads policy.yaml, providers.yaml, the catalog and the keys again; agentd.yaml and mcp-servers.yaml are read at the start alone. A file that is broken
    * keeps what it said before. Returns what is wrong with each.
    */
   readonly reload: () => readonly AgentdError[];
@@ -35,6 +35,9 @@ export function openLiveConfiguration(sources: ConfigurationSources): LiveConfig
     },
     get providersFile() {
       return current.providersFile;
+    },
+    get mcp() {
+      return current.mcp;
     },
     get catalog() {
       return current.catalog;
@@ -66,7 +69,12 @@ export function openLiveConfiguration(sources: ConfigurationSources): LiveConfig
         providersFile,
         catalog: keepingBroken(before.catalog, loadCatalog(places)),
         // What was a secret stays one for the trail's redactor.
-        secrets: [...new Set([...before.secrets, ...secretsOf(providersFile, before.credential)])],
+        secrets: [
+          ...new Set([
+            ...before.secrets,
+            ...secretsOf(providersFile, before.mcp, before.credential),
+          ]),
+        ],
       };
       return problems;
     },

@@ -44,4 +44,20 @@ export const MachineEvents = [
     reason: z.string(),
     address: z.string().optional(),
   }),
+  /** An MCP server was started, ended, or is away; `problem` says why. */
+  z.strictObject({
+    kind: z.literal("mcp_server_changed"),
+    server: z.string(),
+    state: z.enum(["ready", "waiting", "stopped"]),
+    protocol: z.string().nullable(),
+    problem: z.string().nullable(),
+  }),
+  /** What an MCP server offers is no longer what it was; full names of its tools. */
+  z.strictObject({
+    kind: z.literal("mcp_tools_changed"),
+    server: z.string(),
+    added: z.array(z.string()),
+    removed: z.array(z.string()),
+    changed: z.array(z.string()),
+  }),
 ] as const;

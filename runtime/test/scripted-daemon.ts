@@ -118,6 +118,7 @@ function scriptedDeps(
         cancelled.push(agentId);
         await Promise.resolve();
       },
+      launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
       check: () => {},
       close: async () => {},
     },
@@ -132,7 +133,9 @@ function scriptedDeps(
       granted: ["file_write: /output/*"],
       withheld: [],
     }),
-    toolSpecs: [{ name: "echo", description: "Says it again.", input_schema: { type: "object" } }],
+    toolSpecs: () => [
+      { name: "echo", description: "Says it again.", input_schema: { type: "object" } },
+    ],
     status: () => ({
       version: "0.0.0",
       pid: process.pid,

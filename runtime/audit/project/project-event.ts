@@ -41,6 +41,8 @@ const UNPROJECTED = [
   "catalog_entry_disabled",
   "configuration_reloaded",
   "egress_decided",
+  "mcp_server_changed",
+  "mcp_tools_changed",
   "operator_call",
 ] as const satisfies readonly EventKind[];
 
