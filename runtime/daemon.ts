@@ -25,6 +25,7 @@ import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
 import { openSchedules, type Schedules } from "./runs/schedules.js";
+import { selftests } from "./selftest.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
@@ -48,6 +49,7 @@ interface Rooms {
   readonly journal: Journal;
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
+  readonly engineDeps: EngineDeps;
   readonly engine: RunEngine;
   readonly entropy: Entropy;
   readonly confinement: Confinement;
@@ -125,7 +127,7 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy, path },
   });
-  const engine = openEngine({
+  const engineDeps: EngineDeps = {
     journal,
     models,
     tools: BUILTIN_TOOLS,
@@ -139,9 +141,10 @@ async function openRooms(
     compile: confinement.compile,
     entropy,
     log: logTo(log),
-  });
+  };
+  const engine = openEngine(engineDeps);
   const reader = openReader(places.databaseFile);
-  return { config, log, journal, reader, models, engine, entropy, confinement, path };
+  return { config, log, journal, reader, models, engineDeps, engine, entropy, confinement, path };
 }
 
 function logTo(log: Logger): EngineDeps["log"] {
@@ -149,7 +152,7 @@ function logTo(log: Logger): EngineDeps["log"] {
 }
 
 function handlersOf(rooms: Rooms, schedules: Schedules) {
-  const { config, journal, reader, models, engine, confinement, path } = rooms;
+  const { config, journal, reader, models, engineDeps, engine, confinement, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return makeHandlers({
@@ -181,6 +184,7 @@ function handlersOf(rooms: Rooms, schedules: Schedules) {
       )),
       ...(await confinement.prove()),
     ],
+    selftest: selftests({ ...rooms, places, engine: engineDeps }),
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   });
 }

@@ -63,6 +63,12 @@ export function registerVerbs(program: Commander, act: Act): void {
       act(async (command) => (await import("./verbs/configure.js")).configure(command, options)),
     );
   program
+    .command("selftest")
+    .description(
+      "a real goal, and ten attempts that must be refused; exit code 0 is a healthy machine",
+    )
+    .action(() => act(async (command) => (await import("./verbs/selftest.js")).selftest(command)));
+  program
     .command("doctor")
     .description("what works and what does not on this host, each line with its remedy")
     .option("--bundle <FILE>", "write a redacted report for support to FILE")
