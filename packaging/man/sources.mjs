@@ -1,4 +1,5 @@
 // Where the pages' facts come from: the compiled program, and nothing beside it.
+import { Command } from "commander";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -8,8 +9,11 @@ export async function readSources(dist) {
   const { ProvidersFile } = await load("protocol/providers-file.js");
   const { PolicyFile } = await load("protocol/policy-file.js");
   const { Role } = await load("protocol/role.js");
-  const { commandTree } = await load("cli/command-tree.js");
+  const { addGlobalOptions, shapeOf } = await load("cli/command-tree.js");
+  const { registerVerbs } = await load("cli/verbs.js");
+  const program = addGlobalOptions(new Command("agentd"));
+  registerVerbs(program, async () => {});
   const { ERROR_CODES } = await load("protocol/error-code.js");
   const { VERSION } = await load("version.js");
-  return { schemas: { Settings, ProvidersFile, PolicyFile, Role }, tree: commandTree(), errors: ERROR_CODES, version: VERSION };
+  return { schemas: { Settings, ProvidersFile, PolicyFile, Role }, tree: shapeOf(program), errors: ERROR_CODES, version: VERSION };
 }

@@ -1,5 +1,4 @@
-import { Command as Commander, type Option } from "commander";
-import { registerVerbs } from "./verbs.js";
+import type { Command as Commander, Option } from "commander";
 
 /** One option as it is typed and what it is for. */
 export interface OptionShape {
@@ -33,14 +32,8 @@ export function addGlobalOptions(program: Commander): Commander {
     .option("--json", "results as JSON");
 }
 
-/** The whole command line as data: what the man pages and the shells' completions are made from. */
-export function commandTree(): CommandShape {
-  const program = addGlobalOptions(new Commander("agentd"));
-  registerVerbs(program, async () => {});
-  return shapeOf(program);
-}
-
-function shapeOf(command: Commander): CommandShape {
+/** A command line as data: what the man pages and the shells' completions are made from. */
+export function shapeOf(command: Commander): CommandShape {
   return {
     name: command.name(),
     description: command.description(),

@@ -1,4 +1,4 @@
-import { type CommandShape, commandTree, type OptionShape } from "./command-tree.js";
+import type { CommandShape, OptionShape } from "./command-tree.js";
 
 /** What a word can be completed to. */
 export interface Candidate {
@@ -36,8 +36,7 @@ export interface Typed {
 }
 
 /** The words after `agentd`, the last one unfinished and maybe empty. Pure. */
-export function complete(words: readonly string[]): Typed {
-  const tree = commandTree();
+export function complete(words: readonly string[], tree: CommandShape): Typed {
   const at: Place = {
     here: tree,
     ...{ tree, path: [], given: 0, waiting: undefined, onlyArguments: false },

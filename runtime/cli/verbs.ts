@@ -1,6 +1,7 @@
 import type { Command as Commander } from "commander";
 import type { ExitCode } from "../protocol/error-code.js";
 import type { Command } from "./command.js";
+import { shapeOf } from "./command-tree.js";
 import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
@@ -90,7 +91,7 @@ function registerCompletion(program: Commander, act: Act): void {
       act(async (command) => {
         const verbs = await import("./verbs/completion.js");
         return shell === "words"
-          ? verbs.completeWords(command, words)
+          ? verbs.completeWords(command, words, shapeOf(program))
           : verbs.completion(command, shell);
       }),
     );

@@ -10,6 +10,7 @@ import { WELL_KNOWN } from "../../protocol/known-providers.js";
 import { type Places, places } from "../../protocol/places.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
+import type { CommandShape } from "../command-tree.js";
 import { type Candidate, complete, type Known } from "../complete.js";
 import { plainLine } from "../plain-text.js";
 import { printJson, printLine } from "../print.js";
@@ -31,8 +32,12 @@ export function completion(command: Command, shell: string): ExitCode {
  * What the last of `words` may become: `:files` on the first line where it may be a file's name, else a line for each candidate, the
  * word and what it is, a tab between. Never fails: a TAB at a machine without a daemon gives what is known without it.
  */
-export async function completeWords(command: Command, words: readonly string[]): Promise<ExitCode> {
-  const { completion: what, root, socket } = complete(words);
+export async function completeWords(
+  command: Command,
+  words: readonly string[],
+  tree: CommandShape,
+): Promise<ExitCode> {
+  const { completion: what, root, socket } = complete(words, tree);
   const last = words.at(-1) ?? "";
   if (what.files) printLine(command, ":files");
   const { cwd, share } = command.io;
