@@ -12,9 +12,13 @@ import {
   readConfiguration,
 } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
+import { openGate } from "./control/access.js";
+import type { ControlDeps } from "./control/deps.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
+import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
+import { mcpChecks, tellOfServers } from "./mcp-reports.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
@@ -28,6 +32,7 @@ import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { selftests } from "./selftest.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
+import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
@@ -51,6 +56,7 @@ interface Rooms {
   readonly models: ModelDirectory;
   readonly engineDeps: EngineDeps;
   readonly engine: RunEngine;
+  readonly servers: McpServers;
   readonly entropy: Entropy;
   readonly confinement: Confinement;
   readonly path: string;
@@ -78,11 +84,13 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await failInterrupted(journal, reader);
   await recordStart(rooms);
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
+  const deps = controlDeps(rooms, schedules);
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
     log,
-    handlers: handlersOf(rooms, schedules),
+    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
+    gate: openGate((event) => journal.append([event])),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
@@ -94,7 +102,8 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
 }
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
-async function closeRooms({ confinement, reader, journal }: Rooms): Promise<void> {
+async function closeRooms({ servers, confinement, reader, journal }: Rooms): Promise<void> {
+  await servers.close();
   await confinement.close();
   reader.close();
   await journal.close();
@@ -105,7 +114,7 @@ async function openRooms(
   options: DaemonOptions,
   launcher: Launcher,
 ): Promise<Rooms> {
-  const { places, settings, policy, catalog } = config;
+  const { places, settings, policy, catalog, mcp: mcpFile } = config;
   const log = pino({ name: "agentd", level: settings.log_level });
   const entropy = { now: Date.now, randomBytes };
   const journal = await openJournal({
@@ -127,10 +136,11 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy, path },
   });
+  let servers: McpServers | undefined;
   const engineDeps: EngineDeps = {
     journal,
     models,
-    tools: BUILTIN_TOOLS,
+    tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     roles: () => catalog.roles,
     settings,
     policy,
@@ -139,23 +149,37 @@ async function openRooms(
     openPorts: confinement.openPorts,
     prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
+    servers: {
+      launch: confinement.launchServer,
+      relay: confinement.relay,
+      credential: config.credential,
+    },
     entropy,
     log: logTo(log),
   };
   const engine = openEngine(engineDeps);
+  servers = openMcpServers(mcpFile, {
+    launch: engine.launchServer,
+    version: VERSION,
+    ...tellOfServers(journal, log),
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+  });
   const reader = openReader(places.databaseFile);
-  return { config, log, journal, reader, models, engineDeps, engine, entropy, confinement, path };
+  return {
+    ...{ config, log, journal, reader, models, engineDeps, engine, servers, entropy },
+    ...{ confinement, path },
+  };
 }
 
 function logTo(log: Logger): EngineDeps["log"] {
   return (level, message, fields = {}) => log[level](fields, message);
 }
 
-function handlersOf(rooms: Rooms, schedules: Schedules) {
-  const { config, journal, reader, models, engineDeps, engine, confinement, path } = rooms;
+function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
+  const { config, journal, reader, models, engineDeps, engine, servers, confinement, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
-  return makeHandlers({
+  return {
     engine,
     schedules,
     reader,
@@ -167,7 +191,7 @@ function handlersOf(rooms: Rooms, schedules: Schedules) {
         never: neverGrantable(places),
         workspaceDir: places.workspaceDir,
       }),
-    toolSpecs: BUILTIN_TOOLS.map(toolSpec),
+    toolSpecs: () => [...BUILTIN_TOOLS, ...servers.tools()].map(toolSpec),
     status: () => ({
       version: VERSION,
       pid: process.pid,
@@ -182,11 +206,12 @@ function handlersOf(rooms: Rooms, schedules: Schedules) {
         { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
         signal,
       )),
+      ...mcpChecks(servers.status()),
       ...(await confinement.prove()),
     ],
     selftest: selftests({ ...rooms, places, engine: engineDeps }),
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
-  });
+  };
 }
 
 /** How the daemon itself reaches model APIs. */
