@@ -27,6 +27,7 @@ import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
 import { openSchedules, type Schedules } from "./runs/schedules.js";
+import { selftests } from "./selftest.js";
 import {
   type NotifyEnvironment,
   openServiceManager,
@@ -64,6 +65,7 @@ interface Rooms {
   readonly journal: Journal;
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
+  readonly engineDeps: EngineDeps;
   readonly engine: RunEngine;
   readonly servers: McpServers;
   readonly entropy: Entropy;
@@ -155,7 +157,7 @@ async function openRooms(
     ...{ launcher, nativeDir, programDir, places, settings, policy: config.policy, path },
   });
   let servers: McpServers | undefined;
-  const engine = openEngine({
+  const engineDeps: EngineDeps = {
     journal,
     models,
     tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
@@ -176,7 +178,8 @@ async function openRooms(
     },
     entropy,
     log: logTo(log),
-  });
+  };
+  const engine = openEngine(engineDeps);
   servers = openMcpServers(config.mcp, {
     launch: engine.launchServer,
     version: VERSION,
@@ -185,8 +188,8 @@ async function openRooms(
   });
   const reader = openReader(places.databaseFile);
   return {
-    ...{ live, config, manager, systemJournal, log, journal, reader, models, engine, servers },
-    ...{ entropy, confinement, path },
+    ...{ live, config, manager, systemJournal, log, journal, reader, models },
+    ...{ engineDeps, engine, servers, entropy, confinement, path },
   };
 }
 
@@ -208,7 +211,7 @@ function logTo(log: Logger): EngineDeps["log"] {
 }
 
 function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
-  const { config, journal, reader, models, engine, servers, confinement, path } = rooms;
+  const { config, journal, reader, models, engineDeps, engine, servers, confinement, path } = rooms;
   const { places } = config;
   const startedAt = new Date().toISOString();
   return {
@@ -241,6 +244,7 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       ...mcpChecks(servers.status()),
       ...(await confinement.prove()),
     ],
+    selftest: selftests({ ...rooms, places, engine: engineDeps }),
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   };
 }

@@ -145,6 +145,7 @@ function scriptedDeps(
       agents_active: 0,
       confinement: [],
     }),
+    selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
     doctor: () =>
       Promise.resolve([{ name: "database", verdict: "ok", detail: "fine", remedy: null }]),
     verify: async () => {
