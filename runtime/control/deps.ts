@@ -5,10 +5,11 @@ import type {
   DoctorCheck,
   RoleExplanation,
   RoleReport,
+  SelftestReport,
 } from "../protocol/control-results.js";
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
-import type { RunEngine } from "../runs/engine.js";
+import type { Peer, RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
 
@@ -36,5 +37,6 @@ export interface ControlDeps extends EventSource {
   readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
+  readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
   readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
 }

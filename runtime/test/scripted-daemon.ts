@@ -91,16 +91,8 @@ function scriptedDeps(
       submit: async (request, peer) => {
         const runId = journal.newRunId();
         const { goal, orchestration, params } = request;
-        const context = { run_id: runId, actor: `uid:${String(peer.uid)}` };
-        const owner_uid = peer.uid;
-        journal.append({
-          ...context,
-          kind: "run_submitted",
-          goal,
-          orchestration,
-          params,
-          owner_uid,
-        });
+        const context = { run_id: runId, actor: `uid:${String(peer.uid)}`, owner_uid: peer.uid };
+        journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
         setImmediate(() => {
@@ -148,6 +140,7 @@ function scriptedDeps(
       agents_active: 0,
       confinement: [],
     }),
+    selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
     doctor: () =>
       Promise.resolve([{ name: "database", verdict: "ok", detail: "fine", remedy: null }]),
     verify: async () => {
