@@ -15,6 +15,7 @@ import type { EngineDeps } from "./runs/deps.js";
 import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
+import { type ConfinedModel, confinedModel } from "./sandbox/confined-model.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
 import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
@@ -73,6 +74,8 @@ export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
   readonly prove: () => Promise<readonly DoctorCheck[]>;
+  /** A model's process: our script with these arguments, confined, started when first asked. Asking throws where it cannot be. */
+  readonly openModel: (script: string, args: readonly string[]) => ConfinedModel;
   /** Kills all confined processes. */
   readonly close: () => Promise<void>;
 }
@@ -84,6 +87,9 @@ const QUOTAS: EgressOptions["quotas"] = {
   connect_ms: 30_000,
   total_ms: 3_600_000,
 };
+
+/** A model that was asked nothing for so long is unloaded. */
+const MODEL_IDLE_MS = 120_000;
 
 /** The state of the confinement: proven, or the error that every agent's start fails with. */
 type State =
@@ -121,6 +127,17 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
+    openModel: (script, args) =>
+      confinedModel({
+        machine: () => {
+          if (!state.ok) throw state.error;
+          if (!launcher.ok) throw launcher.error;
+          return launcher;
+        },
+        program: { script: join(options.programDir, script), args, trees: treesOf(options) },
+        compile: (request) => compileFor(request, { capabilities: [], ceiling }),
+        idleMs: MODEL_IDLE_MS,
+      }),
     peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
@@ -151,10 +168,18 @@ function sandboxOf(
     web: {
       script: join(programDir, "web-worker.js"),
       args: settings.ca_files.flatMap((file) => ["--ca", file]),
-      trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
+      trees: treesOf({ programDir, settings }),
     },
     homes,
   });
+}
+
+/** What a confined Node of ours may read beside its script. */
+function treesOf({
+  programDir,
+  settings,
+}: Pick<ConfinementOptions, "programDir" | "settings">): readonly string[] {
+  return [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved);
 }
 
 /** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */

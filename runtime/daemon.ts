@@ -13,7 +13,10 @@ import {
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
-import { diagnose } from "./doctor.js";
+import { diagnose, memoryCheck } from "./doctor.js";
+import { chooseEmbedder } from "./embeddings.js";
+import type { Memory } from "./memory/memory.js";
+import { openMemory } from "./memory/open-memory.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
@@ -46,6 +49,7 @@ interface Rooms {
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
   readonly confinement: Confinement;
+  readonly memory: Memory;
   readonly path: string;
 }
 
@@ -85,7 +89,8 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
 }
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
-async function closeRooms({ confinement, reader, journal }: Rooms): Promise<void> {
+async function closeRooms({ confinement, memory, reader, journal }: Rooms): Promise<void> {
+  await memory.close();
   await confinement.close();
   reader.close();
   await journal.close();
@@ -119,10 +124,25 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy, path },
   });
+  const reader = openReader(places.databaseFile);
+  const logIt = (level: "info" | "warn" | "error", message: string, fields: object = {}) =>
+    log[level](fields, message);
+  const memory = openMemory({
+    ...{ journal, reader, entropy, log: logIt },
+    database: places.databaseFile,
+    index: places.memoryIndexFile,
+    embedder: chooseEmbedder(
+      { file: config.providersFile, credential: config.credential, ...proxy },
+      confinement,
+      programDir,
+    ),
+    retentionDays: settings.memory.retention_days,
+  });
   const engine = openEngine({
     journal,
     models,
     tools: BUILTIN_TOOLS,
+    memory,
     roles: () => catalog.roles,
     settings,
     policy,
@@ -131,19 +151,20 @@ async function openRooms(
     openPorts: confinement.openPorts,
     compile: confinement.compile,
     entropy,
-    log: (level, message, fields = {}) => log[level](fields, message),
+    log: logIt,
   });
-  const reader = openReader(places.databaseFile);
-  return { config, log, journal, reader, models, engine, confinement, path };
+  return { config, log, journal, reader, models, engine, confinement, memory, path };
 }
 
-function handlersOf({ config, journal, reader, models, engine, confinement, path }: Rooms) {
+function handlersOf(rooms: Rooms) {
+  const { config, journal, reader, models, engine, confinement, memory, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return makeHandlers({
     engine,
     reader,
     subscribe: journal.subscribe,
+    memory,
     roles: () => catalog,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {
@@ -161,7 +182,11 @@ function handlersOf({ config, journal, reader, models, engine, confinement, path
       agents_active: reader.agents({ all: false }).length,
       confinement: [...confinement.layers()],
     }),
-    doctor: async () => [...diagnose({ ...config, models, path }), ...(await confinement.prove())],
+    doctor: async () => [
+      ...diagnose({ ...config, models, path }),
+      memoryCheck(await memory.status()),
+      ...(await confinement.prove()),
+    ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   });
 }

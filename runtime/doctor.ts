@@ -2,6 +2,7 @@ import { accessSync, constants, statfsSync, statSync } from "node:fs";
 import { errorText } from "./base/error-text.js";
 import { type FileProblem, formatProblem } from "./catalog/file-problem.js";
 import type { LoadedRole } from "./catalog/roles.js";
+import type { MemoryStatus } from "./memory/memory.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import type { Places } from "./protocol/places.js";
 import type { ProvidersFile } from "./protocol/providers-file.js";
@@ -117,6 +118,22 @@ function disk(dir: string): DoctorCheck {
       remedy: `Make ${dir} readable.`,
     };
   }
+}
+
+/** What memory can be searched by. */
+export function memoryCheck(status: MemoryStatus): DoctorCheck {
+  const { memories, owners, vectors, model, problem } = status;
+  const waiting = model !== null && vectors < memories ? `, ${memories - vectors} await theirs` : "";
+  const by = model === null ? "by words alone" : `by words and by vectors of ${model}${waiting}`;
+  return {
+    name: "memory",
+    verdict: problem === null ? "ok" : "warn",
+    detail: `${memories} memories of ${owners} identities, searched ${by}${problem === null ? "" : `: ${problem}`}`,
+    remedy:
+      problem === null
+        ? NO_REMEDY
+        : "Install the package aaos-embeddings, or name an OpenAI-compatible model as `embeddings` in providers.yaml's aliases.",
+  };
 }
 
 function program(name: string, path: string, remedy: string): DoctorCheck {

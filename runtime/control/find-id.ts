@@ -1,3 +1,4 @@
+import type { Memory } from "../memory/memory.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { AuditFilter } from "../protocol/control.js";
 import { AgentId, RunId } from "../protocol/ids.js";
@@ -15,7 +16,12 @@ export function findAgent(reader: StoreReader, query: string): AgentId {
   return AgentId.parse(only("agent", query, reader.matchAgent(query)));
 }
 
-function only(noun: "run" | "agent", query: string, found: readonly string[]): string {
+/** The one memory that the query means; throws as `findRun` does. */
+export function findMemory(memory: Pick<Memory, "match">, query: string): string {
+  return only("memory", query, memory.match(query));
+}
+
+function only(noun: "run" | "agent" | "memory", query: string, found: readonly string[]): string {
   const [first, ...rest] = found;
   if (first === undefined) {
     throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`);
@@ -25,7 +31,7 @@ function only(noun: "run" | "agent", query: string, found: readonly string[]): s
   throw new AgentdError(
     "ambiguous_id",
     `find ${noun}`,
-    `${quote(query)} matches ${found.length} ${noun}s: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
+    `${quote(query)} matches ${found.length}: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
   );
 }
 

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import { errorText } from "../base/error-text.js";
 import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
+import type { Memory } from "../memory/memory.js";
 import { decideTool } from "../policy/decide.js";
 import type { ToolCallRequest } from "../protocol/message.js";
 import type { Ports } from "../protocol/ports.js";
@@ -21,6 +22,7 @@ export interface ToolCallDeps {
   readonly ledger: TokenLedger;
   readonly now: () => number;
   readonly web: ToolContext["web"];
+  readonly memory: Pick<Memory, "portFor">;
 }
 
 /** What every tool call of a run is given. */
@@ -31,6 +33,7 @@ export function toolCallDeps({ deps, shared }: RunContext): ToolCallDeps {
     ledger: shared.ledger,
     now: deps.entropy.now,
     web: { timeout_ms: timeout_s * 1_000, max_redirects },
+    memory: deps.memory,
   };
 }
 
@@ -112,6 +115,7 @@ async function outcome(
     return await tool.run(input.data, {
       ports,
       grant: grantFor(agent, deps),
+      memory: deps.memory.portFor(agent.memory, agent.record),
       workspace: agent.workspace,
       web: deps.web,
       signal,

@@ -6,6 +6,7 @@ import type { StepId } from "../protocol/ids.js";
 import { AgentId } from "../protocol/ids.js";
 import { confinedAgent, watchTokens } from "./confined-agent.js";
 import type { LiveAgent } from "./live-agent.js";
+import { memoryRules } from "./memory-rules.js";
 import { recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
 import { tokenText } from "./token-ledger.js";
@@ -67,6 +68,7 @@ export async function spawnAgent(run: RunContext, wish: AgentWish): Promise<Spaw
     name: wish.name,
     ceiling,
     ports,
+    memory: memoryRules(wish.name),
     workspace: run.dir,
     trouble: {},
     record: recorder(deps.journal, { ...subject, actor: "agent" }).under(spawned),

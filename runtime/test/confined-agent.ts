@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Confinement, openConfinement, startLauncher } from "../confinement.js";
+import { openMemory } from "../memory/open-memory.js";
 import { expandGrants } from "../policy/expand.js";
 import type { AuditEvent } from "../protocol/event.js";
 import { StepId } from "../protocol/ids.js";
@@ -87,6 +88,12 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     path: "/usr/local/bin:/usr/bin:/bin",
   });
   const ledger = openTokenLedger(entropy);
+  const memory = openMemory({
+    ...{ journal, reader, entropy, database: fixture.path, log: () => undefined },
+    index: join(base, "memory-index.db"),
+    embedder: { ok: false, reason: "no model in this test" },
+    retentionDays: 0,
+  });
   const id = newRunId();
   await journal.append([submitted(id)]);
   const workspace = join(base, "work");
@@ -106,6 +113,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     ledger,
     now: entropy.now,
     web: { timeout_ms: 10_000, max_redirects: 5 },
+    memory,
   };
   return {
     base,
@@ -130,6 +138,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
         .filter((event) => !("erased" in event)) as AuditEvent[],
     [Symbol.asyncDispose]: async () => {
       await agent.end("completed");
+      await memory.close();
       await confinement.close();
       reader.close();
       await journal.close();

@@ -59,6 +59,13 @@ export function memoryJournal(): MemoryJournal {
       matchRun: (query) => matching([...runs.keys()], query),
       matchAgent: (query) => matching([...agents.keys()], query),
       events: (filter) => select(events, filter),
+      memories: () => [],
+      memory: () => undefined,
+      matchMemory: () => [],
+      memoryCount: () => 0,
+      leastUsed: () => [],
+      unusedSince: () => [],
+      memoryOwners: () => [],
       close: () => {},
     },
   };
