@@ -4,6 +4,7 @@ import pino, { type Logger } from "pino";
 import { type Journal, openJournal } from "./audit/journal.js";
 import { makeRedactor } from "./audit/redact.js";
 import { verifyOffLoop } from "./audit/verify-off-loop.js";
+import type { Entropy } from "./base/ulid.js";
 import { explainRole } from "./catalog/explain-role.js";
 import {
   type Configuration,
@@ -21,9 +22,11 @@ import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
 import type { ModelDirectory } from "./providers/models.js";
+import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
+import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
@@ -48,6 +51,7 @@ interface Rooms {
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
+  readonly entropy: Entropy;
   readonly confinement: Confinement;
   readonly memory: Memory;
   readonly path: string;
@@ -74,16 +78,18 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const { config, log, journal, reader, engine, models, confinement } = rooms;
   await failInterrupted(journal, reader);
   await recordStart(rooms);
+  const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
     log,
-    handlers: handlersOf(rooms),
+    handlers: handlersOf(rooms, schedules),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
   log.info({ reason }, "stopping");
   await server.close();
+  await schedules.close();
   await engine.close(AbortSignal.timeout(STOP_GRACE_MS));
   await journal.append([{ kind: "daemon_stopped", actor: "daemon", reason }]);
 }
@@ -125,10 +131,8 @@ async function openRooms(
     ...{ launcher, nativeDir, programDir, places, settings, policy, path },
   });
   const reader = openReader(places.databaseFile);
-  const logIt = (level: "info" | "warn" | "error", message: string, fields: object = {}) =>
-    log[level](fields, message);
   const memory = openMemory({
-    ...{ journal, reader, entropy, log: logIt },
+    ...{ journal, reader, entropy, log: logTo(log) },
     database: places.databaseFile,
     index: places.memoryIndexFile,
     embedder: chooseEmbedder(
@@ -151,17 +155,22 @@ async function openRooms(
     openPorts: confinement.openPorts,
     compile: confinement.compile,
     entropy,
-    log: logIt,
+    log: logTo(log),
   });
-  return { config, log, journal, reader, models, engine, confinement, memory, path };
+  return { config, log, journal, reader, models, engine, entropy, confinement, memory, path };
 }
 
-function handlersOf(rooms: Rooms) {
+function logTo(log: Logger): EngineDeps["log"] {
+  return (level, message, fields = {}) => log[level](fields, message);
+}
+
+function handlersOf(rooms: Rooms, schedules: Schedules) {
   const { config, journal, reader, models, engine, confinement, memory, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return makeHandlers({
     engine,
+    schedules,
     reader,
     subscribe: journal.subscribe,
     memory,
@@ -210,7 +219,7 @@ async function recordStart({ config, journal, log, confinement }: Rooms): Promis
       problem: message,
     })),
   ]);
-  for (const problem of problems) log.warn(problem, "a role disabled itself");
+  for (const problem of problems) log.warn(problem, "a file of the catalog disabled itself");
   if (layers.length > 0) log.info({ layers }, "agents are confined");
   else log.error("agents cannot be confined here, so none will run: see `agentd doctor`");
 }

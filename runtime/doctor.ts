@@ -1,4 +1,5 @@
 import { accessSync, constants, statfsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { type FileProblem, formatProblem } from "./catalog/file-problem.js";
 import type { LoadedRole } from "./catalog/roles.js";
@@ -90,13 +91,18 @@ function roles({ catalog }: Patient): readonly DoctorCheck[] {
     },
     ...catalog.problems.map(
       (problem): DoctorCheck => ({
-        name: "role file",
+        name: "catalog file",
         verdict: "fail",
         detail: formatProblem(problem),
-        remedy: `Correct it, try \`agentd roles validate ${problem.file}\`, and restart agentd.`,
+        remedy: `Correct it, try \`agentd ${kindOf(problem.file)} validate ${problem.file}\`, and restart agentd.`,
       }),
     ),
   ];
+}
+
+/** Which part of the catalog the file belongs to, by the folder it lies in. */
+function kindOf(file: string): string {
+  return dirname(file).endsWith("/manifests") ? "manifests" : "roles";
 }
 
 function disk(dir: string): DoctorCheck {
@@ -123,7 +129,8 @@ function disk(dir: string): DoctorCheck {
 /** What memory can be searched by. */
 export function memoryCheck(status: MemoryStatus): DoctorCheck {
   const { memories, owners, vectors, model, problem } = status;
-  const waiting = model !== null && vectors < memories ? `, ${memories - vectors} await theirs` : "";
+  const waiting =
+    model !== null && vectors < memories ? `, ${memories - vectors} await theirs` : "";
   const by = model === null ? "by words alone" : `by words and by vectors of ${model}${waiting}`;
   return {
     name: "memory",

@@ -37,13 +37,22 @@ function localModel(
     return { ok: false, reason: "the local embedding model is not installed" };
   }
   const model = confinement.openModel("embedding-worker.js", [LIBRARY, WEIGHTS]);
-  const { embed, close } = model;
-  return { ok: true, embedder: { model: `local:${WEIGHTS}@${version}`, embed, close } };
+  return {
+    ok: true,
+    embedder: {
+      model: `local:${WEIGHTS}@${version}`,
+      embed: (texts, signal) => model.embed(texts, signal),
+      close: () => model.close(),
+    },
+  };
 }
 
 /** The version of a package as the program would load it; undefined where it is not there. */
 function versionOf(name: string, programDir: string): string | undefined {
-  for (const modules of [join(programDir, "node_modules"), join(dirname(programDir), "node_modules")]) {
+  for (const modules of [
+    join(programDir, "node_modules"),
+    join(dirname(programDir), "node_modules"),
+  ]) {
     const file = join(modules, name, "package.json");
     if (!existsSync(file)) continue;
     const { version } = createRequire(import.meta.url)(file) as { readonly version: string };

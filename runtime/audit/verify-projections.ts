@@ -18,6 +18,7 @@ const TABLES = {
     "SELECT t.*, a.run_id AS of_run FROM tokens t JOIN agents a USING (agent_id) ORDER BY token_id",
   approvals: "SELECT *, run_id AS of_run FROM approvals ORDER BY approval_id",
   memories: "SELECT *, '' AS of_run FROM memories ORDER BY memory_id",
+  schedules: "SELECT *, NULL AS of_run FROM schedules ORDER BY schedule_id",
 } as const;
 
 interface ProjectionCheck extends Disposable {
@@ -40,22 +41,28 @@ export function projectionCheck(
   const project = projector(scratch);
   const unreplayable = new Set<string | null>();
   let memoryErased = false;
+  /** What a replay can do without: what changes no table, and memories, which are gone from theirs. */
+  const skipErased = (row: EventRow): void => {
+    if (isMemory(row)) memoryErased = true;
+    else if (isProjected(row.kind)) unreplayable.add(row.run_id);
+  };
+  const fail = (row: EventRow, thrown: unknown): void => {
+    if (memoryErased && row.kind === "memory_deleted") return;
+    report(row.seq, `it cannot have happened: ${errorText(thrown)}`);
+    unreplayable.add(row.run_id);
+  };
   return {
     replay: (row) => {
-      const isMemory = row.kind.startsWith("memory_");
       if (row.payload === null) {
-        if (isMemory) memoryErased = true;
-        else if (isProjected(row.kind)) unreplayable.add(row.run_id);
+        skipErased(row);
         return;
       }
-      if (!isMemory && unreplayable.has(row.run_id)) return;
+      if (!isMemory(row) && unreplayable.has(row.run_id)) return;
       try {
         const event = toEvent(row) as AuditEvent;
-        project(isMemory ? withoutRun(event) : event);
+        project(isMemory(row) ? withoutRun(event) : event);
       } catch (thrown) {
-        if (memoryErased && row.kind === "memory_deleted") return;
-        report(row.seq, `it cannot have happened: ${errorText(thrown)}`);
-        unreplayable.add(row.run_id);
+        fail(row, thrown);
       }
     },
     compare: () => {
@@ -71,6 +78,10 @@ export function projectionCheck(
       scratch.close();
     },
   };
+}
+
+function isMemory({ kind }: EventRow): boolean {
+  return kind.startsWith("memory_");
 }
 
 function withoutRun({ run_id: _run, ...event }: AuditEvent): AuditEvent {

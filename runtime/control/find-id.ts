@@ -1,7 +1,7 @@
 import type { Memory } from "../memory/memory.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { AuditFilter } from "../protocol/control.js";
-import { AgentId, RunId } from "../protocol/ids.js";
+import { AgentId, RunId, ScheduleId } from "../protocol/ids.js";
 import type { StoreReader } from "../store/reader.js";
 
 const MAX_CANDIDATES = 10;
@@ -21,7 +21,16 @@ export function findMemory(memory: Pick<Memory, "match">, query: string): string
   return only("memory", query, memory.match(query));
 }
 
-function only(noun: "run" | "agent" | "memory", query: string, found: readonly string[]): string {
+/** The one schedule that the query means; throws as `findRun` does. */
+export function findSchedule(reader: StoreReader, query: string): ScheduleId {
+  return ScheduleId.parse(only("schedule", query, reader.matchSchedule(query)));
+}
+
+function only(
+  noun: "run" | "agent" | "memory" | "schedule",
+  query: string,
+  found: readonly string[],
+): string {
   const [first, ...rest] = found;
   if (first === undefined) {
     throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`);
@@ -31,7 +40,7 @@ function only(noun: "run" | "agent" | "memory", query: string, found: readonly s
   throw new AgentdError(
     "ambiguous_id",
     `find ${noun}`,
-    `${quote(query)} matches ${found.length}: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
+    `${quote(query)} matches ${found.length} ${noun === "memory" ? "memories" : `${noun}s`}: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
   );
 }
 

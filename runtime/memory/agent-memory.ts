@@ -3,10 +3,10 @@ import { type Entropy, ulid } from "../base/ulid.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { EventBody } from "../protocol/event.js";
 import { MemoryId } from "../protocol/ids.js";
-import type { MemoryPort, MemoryRules } from "../protocol/memory.js";
+import type { MemoryFinding, MemoryPort, MemoryRules } from "../protocol/memory.js";
 import type { PortFailure } from "../protocol/ports.js";
 import type { StoreReader } from "../store/reader.js";
-import type { Record } from "./memory.js";
+import type { MemorySearch, WriteEvents } from "./memory.js";
 
 export interface AgentMemoryDeps {
   readonly reader: StoreReader;
@@ -14,21 +14,16 @@ export interface AgentMemoryDeps {
   /** One change after the other, so that what was looked at still holds when it is written. */
   readonly inTurn: <T>(change: () => Promise<T>) => Promise<T>;
   readonly search: (
-    wanted: {
-      readonly query: string;
-      readonly owner: string | null;
-      readonly category: string | null;
-      readonly limit: number;
-    },
-    record: Record,
+    wanted: MemorySearch,
+    record: WriteEvents,
     signal: AbortSignal,
-  ) => ReturnType<MemoryPort["query"]>;
+  ) => Promise<MemoryFinding>;
 }
 
 /** One agent's memory: that of its identity, within its manifest's limits. */
 export function agentMemory(
   rules: MemoryRules,
-  record: Record,
+  record: WriteEvents,
   deps: AgentMemoryDeps,
 ): MemoryPort {
   const { owner, refused } = rules;
@@ -38,9 +33,10 @@ export function agentMemory(
       if (barred !== null) return Promise.resolve(denied(barred));
       return deps.inTurn(() => store(memory, rules, record, deps));
     },
-    query: ({ query, limit, category = null }, signal) => {
-      if (refused !== null) return Promise.resolve(denied(refused));
-      return deps.search({ query, owner, category, limit }, record, signal);
+    query: async ({ query, limit, category = null }, signal) => {
+      if (refused !== null) return denied(refused);
+      const found = await deps.search({ query, owner, category, limit }, record, signal);
+      return { ok: true, value: found };
     },
     delete: (memoryId) => {
       if (refused !== null) return Promise.resolve(denied(refused));
@@ -57,7 +53,7 @@ export function agentMemory(
 async function store(
   { content, category, replaces }: Parameters<MemoryPort["store"]>[0],
   { owner, max_records, max_content_bytes }: MemoryRules,
-  record: Record,
+  record: WriteEvents,
   { reader, entropy }: AgentMemoryDeps,
 ): ReturnType<MemoryPort["store"]> {
   const bytes = Buffer.byteLength(content);
@@ -95,7 +91,8 @@ async function store(
     );
   } catch (thrown) {
     // An operator made it forgotten just now: then nothing was stored either.
-    if (thrown instanceof AgentdError && thrown.code === "unknown_id") return unknown(replaces ?? "");
+    if (thrown instanceof AgentdError && thrown.code === "unknown_id")
+      return unknown(replaces ?? "");
     throw thrown;
   }
   return { ok: true, value: { memory_id: id, evicted: evicted.length } };
@@ -108,7 +105,10 @@ function ownMemory(memoryId: string, owner: string, reader: StoreReader): Memory
 }
 
 function unknown(memoryId: string): PortFailure {
-  return failure("not_found", `you have no memory ${JSON.stringify(memoryId)}; memory_query gives ids`);
+  return failure(
+    "not_found",
+    `you have no memory ${JSON.stringify(memoryId)}; memory_query gives ids`,
+  );
 }
 
 function failure(kind: "not_found" | "too_large", message: string): PortFailure {

@@ -24,7 +24,11 @@ export type IndexRequest =
   | { readonly type: "pending"; readonly model: string; readonly limit: number }
   | { readonly type: "embedded"; readonly model: string; readonly vectors: readonly EntryVector[] }
   /** Where the journal holds what is to be forgotten: these memories with all that they replaced, or all of an identity. */
-  | { readonly type: "traces"; readonly memory_ids: readonly string[]; readonly owner: string | null }
+  | {
+      readonly type: "traces";
+      readonly memory_ids: readonly string[];
+      readonly owner: string | null;
+    }
   | { readonly type: "status" }
   | { readonly type: "close" };
 export type IndexRequestOf<T extends IndexRequest["type"]> = Extract<IndexRequest, { type: T }>;

@@ -1,8 +1,16 @@
 import type { AuditEvent, EventBody } from "../protocol/event.js";
-import type { FoundMemory, MemoryEntry, MemoryPort, MemoryRules } from "../protocol/memory.js";
+import type { MemoryEntry, MemoryFinding, MemoryPort, MemoryRules } from "../protocol/memory.js";
 
 /** Writes events as one append, as the subject that the caller stands for. */
-export type Record = (...bodies: readonly EventBody[]) => Promise<readonly AuditEvent[]>;
+export type WriteEvents = (...bodies: readonly EventBody[]) => Promise<readonly AuditEvent[]>;
+
+/** A search; `null` is any. */
+export interface MemorySearch {
+  readonly query: string;
+  readonly owner: string | null;
+  readonly category: string | null;
+  readonly limit: number;
+}
 
 export interface ForgetReport {
   /** Memories that were there and are gone. */
@@ -25,18 +33,13 @@ export interface MemoryStatus {
 
 /** What agents remember. Rows are written by events alone; this room searches them, and keeps the vectors by which it does. */
 export interface Memory {
-  readonly portFor: (rules: MemoryRules, record: Record) => MemoryPort;
+  readonly portFor: (rules: MemoryRules, record: WriteEvents) => MemoryPort;
   /** As an operator: every identity unless one is named. */
   readonly query: (
-    wanted: {
-      readonly query: string;
-      readonly owner: string | null;
-      readonly category: string | null;
-      readonly limit: number;
-    },
+    wanted: MemorySearch,
     actor: string,
     signal: AbortSignal,
-  ) => Promise<{ readonly results: readonly FoundMemory[]; readonly text_only: string | null }>;
+  ) => Promise<MemoryFinding>;
   readonly list: (filter: {
     readonly owner?: string | undefined;
     readonly category?: string | undefined;

@@ -26,20 +26,20 @@ export function memorySearch(
   const read = source.prepare<[string], MemoryEntry>(
     `SELECT memory_id, owner, category, content, stored_at, used_at, replaces FROM memories WHERE memory_id = ?`,
   );
-  return ({ query, vector, owner, category, limit }) => {
+  const lists = ({ query, vector, owner, category }: IndexRequestOf<"search">) => {
     const text = textQuery(query, { owner, category });
-    const lists = [
-      text === undefined ? [] : byText.all(text, EACH).map((row) => row.rowid),
-      ...(vector === null || vectors === null
-        ? []
-        : [vectors.nearest(vector, { owner, category, limit: EACH })]),
-    ];
+    const byWords = text === undefined ? [] : byText.all(text, EACH).map((row) => row.rowid);
+    if (vector === null || vectors === null) return [byWords];
+    return [byWords, vectors.nearest(vector, { owner, category, limit: EACH })];
+  };
+  return (request) => {
     const found: FoundMemory[] = [];
-    for (const { id, score } of fuseRanks(lists)) {
+    for (const { id, score } of fuseRanks(lists(request))) {
       const memory = read.get(memoryOf.get(id)?.memory_id ?? "");
-      if (memory === undefined || (owner !== null && memory.owner !== owner)) continue;
+      if (memory === undefined || (request.owner !== null && memory.owner !== request.owner))
+        continue;
       found.push({ ...memory, score });
-      if (found.length === limit) break;
+      if (found.length === request.limit) break;
     }
     return found;
   };

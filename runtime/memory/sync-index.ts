@@ -17,7 +17,9 @@ interface Memory {
  * that is ahead of its journal, or of another history, is emptied and filled again. `source` is read in one snapshot.
  */
 export function indexSync(source: Database, index: Database): () => void {
-  const newest = source.prepare<[], Point>("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1");
+  const newest = source.prepare<[], Point>(
+    "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1",
+  );
   const at = source.prepare<[number], Point>("SELECT seq, hash FROM events WHERE seq = ?");
   const stored = source.prepare<[number, number], Memory>(
     `SELECT memory_id, owner, category, content FROM memories
@@ -60,7 +62,8 @@ export function indexSync(source: Database, index: Database): () => void {
       const { lastInsertRowid } = entry.run(memory.memory_id, memory.owner, memory.category);
       text.run(lastInsertRowid, scopeOf(memory.owner, memory.category), memory.content);
     }
-    for (const { memory_id } of deleted.all(from.seq, to.seq)) if (memory_id !== null) drop(memory_id);
+    for (const { memory_id } of deleted.all(from.seq, to.seq))
+      if (memory_id !== null) drop(memory_id);
     set.run("synced_seq", String(to.seq));
     set.run("synced_hash", to.hash);
   });

@@ -68,7 +68,9 @@ export function vectorTables(index: Database): VectorTables {
         dropCoarse(index, entry_id);
         putVector.run(entry_id, blobOf(values));
         index
-          .prepare("INSERT INTO coarse (entry_id, owner, category, bits) VALUES (?, ?, ?, vec_bit(?))")
+          .prepare(
+            "INSERT INTO coarse (entry_id, owner, category, bits) VALUES (?, ?, ?, vec_bit(?))",
+          )
           .run(BigInt(entry_id), of.owner, of.category, signBits(values));
       }
     }),

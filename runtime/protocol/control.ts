@@ -6,6 +6,7 @@ import { MemoryCategory } from "./memory.js";
 import { Usage } from "./model.js";
 import { Plan } from "./plan.js";
 import { Orchestration, RunRequest, RunState } from "./run.js";
+import { ScheduleRequest } from "./schedule.js";
 import { StepState } from "./step.js";
 
 /** A request line is at most this long, in bytes. */
@@ -91,6 +92,9 @@ export const METHODS = {
     orchestration: Orchestration.default("auto"),
   }),
   "agent.logs_streaming": z.strictObject({ agent_id: IdQuery, follow: z.boolean().default(true) }),
+  "schedule.add": ScheduleRequest,
+  "schedule.list": z.strictObject({ all: z.boolean().default(false) }),
+  "schedule.remove": z.strictObject({ schedule_id: IdQuery }),
   "tool.list": z.strictObject({}),
   "role.list": z.strictObject({}),
   "role.show": RoleQuery,
@@ -111,7 +115,7 @@ export const METHODS = {
       owner: z.string().min(1).optional(),
     })
     .refine(
-      ({ memory_ids, owner }) => (memory_ids.length > 0) !== (owner !== undefined),
+      ({ memory_ids, owner }) => memory_ids.length > 0 !== (owner !== undefined),
       "needs memory_ids or an owner, and not both",
     ),
   "audit.query": AuditFilter,

@@ -102,7 +102,8 @@ async function embedAt(
   );
   return texts.map((_, index) => {
     const vector = vectors.get(index);
-    if (vector === undefined) throw failed(provider, "the answer holds fewer embeddings than asked for");
+    if (vector === undefined)
+      throw failed(provider, "the answer holds fewer embeddings than asked for");
     return vector;
   });
 }

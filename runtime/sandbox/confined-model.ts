@@ -31,6 +31,9 @@ export interface ConfinedModel {
   readonly close: () => Promise<void>;
 }
 
+/** A process that has not answered by then has lost its wits. */
+const MAX_ANSWER_MS = 300_000;
+
 interface Pending {
   readonly wanted: number;
   readonly resolve: (vectors: readonly Float32Array[]) => void;
@@ -44,27 +47,93 @@ interface Running {
 
 /** The local embedding model: a confined process without network and files, started when first asked, ended when idle. */
 export function confinedModel(options: ConfinedModelOptions): ConfinedModel {
-  const { program, compile, idleMs } = options;
-  const lifetime = new AbortController();
-  const pending = new Map<number, Pending>();
-  const state: {
-    starting: Promise<Running> | null;
-    running: Running | null;
-    idle: NodeJS.Timeout | null;
-    last: number;
-  } = { starting: null, running: null, idle: null, last: 0 };
+  return new Model(options);
+}
 
-  const failAll = (reason: string): void => {
-    for (const { reject } of pending.values()) reject(unavailable(reason));
-    pending.clear();
-  };
-  const launch = async (): Promise<Running> => {
-    const machine = options.machine();
-    const request = { kind: "model", ...program, cgroup_name: `model-${state.last}` } as const;
-    const compiled = await compile(request);
+class Model implements ConfinedModel {
+  readonly #options: ConfinedModelOptions;
+  readonly #lifetime = new AbortController();
+  readonly #pending = new Map<number, Pending>();
+  #starting: Promise<Running> | null = null;
+  #running: Running | null = null;
+  #idle: NodeJS.Timeout | null = null;
+  #last = 0;
+
+  constructor(options: ConfinedModelOptions) {
+    this.#options = options;
+  }
+
+  pid(): number | null {
+    return this.#running?.child.pid ?? null;
+  }
+
+  async embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]> {
+    if (this.#lifetime.signal.aborted) throw unavailable("the daemon is stopping");
+    signal.throwIfAborted();
+    this.#last += 1;
+    const id = this.#last;
+    let hung: NodeJS.Timeout | undefined;
+    try {
+      const { send, child } = await this.#start();
+      const answer = this.#answerTo(id, texts.length, signal);
+      send({ id, texts: [...texts] });
+      hung = setTimeout(() => child.kill(), MAX_ANSWER_MS);
+      return await answer;
+    } finally {
+      clearTimeout(hung);
+      this.#rest();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#lifetime.abort();
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    await this.#starting?.catch(() => undefined);
+    const running = this.#running;
+    running?.child.kill();
+    await running?.child.exited;
+  }
+
+  #answerTo(id: number, wanted: number, signal: AbortSignal): Promise<readonly Float32Array[]> {
+    return new Promise<readonly Float32Array[]>((resolve, reject) => {
+      const onAbort = () => {
+        this.#pending.delete(id);
+        reject(unavailable("it took too long"));
+      };
+      const done = () => signal.removeEventListener("abort", onAbort);
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#pending.set(id, {
+        wanted,
+        resolve: (vectors) => {
+          done();
+          resolve(vectors);
+        },
+        reject: (error) => {
+          done();
+          reject(error);
+        },
+      });
+    });
+  }
+
+  #start(): Promise<Running> {
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = null;
+    if (this.#running !== null) return Promise.resolve(this.#running);
+    this.#starting ??= this.#launch().finally(() => {
+      this.#starting = null;
+    });
+    return this.#starting;
+  }
+
+  async #launch(): Promise<Running> {
+    const { program, compile } = this.#options;
+    const machine = this.#options.machine();
+    const cgroup_name = `model-${this.#last}`;
+    const compiled = await compile({ kind: "model", ...program, cgroup_name });
     if (!compiled.ok) throw unavailable(notCompiled(compiled).message);
     const stdio = openStdio(machine.addon);
-    const launched = await machine.spawner.spawn(compiled.plan, stdio.fds, lifetime.signal);
+    const launched = await machine.spawner.spawn(compiled.plan, stdio.fds, this.#lifetime.signal);
     if (!launched.ok) {
       stdio.discard();
       throw unavailable(notLaunched("the embedding model", launched).message);
@@ -77,80 +146,27 @@ export function confinedModel(options: ConfinedModelOptions): ConfinedModel {
       child,
       send: (message) => void stdin.write(`${JSON.stringify(message)}\n`),
     };
-    state.running = running;
-    void read(stdout, pending).catch(() => child.kill());
+    this.#running = running;
+    void read(stdout, this.#pending).catch(() => child.kill());
     void child.exited.then(() => {
       for (const stream of [stdin, stdout, stderr]) stream.destroy();
-      if (state.running === running) state.running = null;
-      failAll("the embedding model has ended");
+      if (this.#running === running) this.#running = null;
+      for (const { reject } of this.#pending.values()) reject(unavailable("the model has ended"));
+      this.#pending.clear();
     });
     return running;
-  };
-  const start = (): Promise<Running> => {
-    if (state.running !== null) return Promise.resolve(state.running);
-    state.starting ??= launch().finally(() => {
-      state.starting = null;
-    });
-    return state.starting;
-  };
-  const rest = (): void => {
-    if (state.idle !== null) clearTimeout(state.idle);
-    state.idle = setTimeout(() => {
-      if (pending.size === 0) state.running?.child.kill();
-      else rest();
-    }, idleMs);
-    state.idle.unref();
-  };
-  return {
-    pid: () => state.running?.child.pid ?? null,
-    embed: async (texts, signal) => {
-      if (lifetime.signal.aborted) throw unavailable("the daemon is stopping");
-      signal.throwIfAborted();
-      rest();
-      state.last += 1;
-      const id = state.last;
-      const running = await start();
-      return new Promise((resolve, reject) => {
-        const onAbort = () => {
-          pending.delete(id);
-          reject(unavailable("it took too long"));
-        };
-        const done = () => {
-          signal.removeEventListener("abort", onAbort);
-          rest();
-        };
-        signal.addEventListener("abort", onAbort, { once: true });
-        pending.set(id, {
-          wanted: texts.length,
-          resolve: (vectors) => {
-            done();
-            resolve(vectors);
-          },
-          reject: (error) => {
-            done();
-            reject(error);
-          },
-        });
-        running.send({ id, texts: [...texts] });
-      });
-    },
-    close: async () => {
-      lifetime.abort();
-      if (state.idle !== null) clearTimeout(state.idle);
-      await state.starting?.catch(() => undefined);
-      const running = state.running;
-      running?.child.kill();
-      await running?.child.exited;
-      failAll("the daemon is stopping");
-    },
-  };
+  }
+
+  #rest(): void {
+    if (this.#pending.size > 0 || this.#running === null) return;
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.#running?.child.kill(), this.#options.idleMs);
+    this.#idle.unref();
+  }
 }
 
 /** Settles what is asked for; throws at the first line that is no reply to it. */
-async function read(
-  stdout: AsyncIterable<unknown>,
-  pending: Map<number, Pending>,
-): Promise<void> {
+async function read(stdout: AsyncIterable<unknown>, pending: Map<number, Pending>): Promise<void> {
   for await (const line of textLines(stdout, MODEL_WORKER_MAX_LINE_BYTES)) {
     const reply = ModelWorkerReply.parse(JSON.parse(line));
     const asked = pending.get(reply.id);

@@ -5,6 +5,7 @@ import { requireSchema } from "./migrate.js";
 import { openDatabase } from "./open.js";
 import type { StoreReader } from "./reader.js";
 import { runQueries } from "./run-queries.js";
+import { scheduleQueries } from "./schedule-queries.js";
 
 /**
  * Reads what has been committed, on a read-only connection of its own; the caller closes it. The database must exist and be
@@ -19,6 +20,7 @@ export function openReader(path: string): StoreReader {
       ...agentQueries(db),
       ...eventQueries(db),
       ...memoryQueries(db),
+      ...scheduleQueries(db),
       close: () => {
         db.close();
       },

@@ -6,6 +6,7 @@ import { approvalHandlers } from "./project-approval.js";
 import { contentHandlers } from "./project-content.js";
 import { memoryHandlers } from "./project-memory.js";
 import { runHandlers } from "./project-run.js";
+import { scheduleHandlers } from "./project-schedule.js";
 import { stepHandlers } from "./project-step.js";
 import { tokenHandlers } from "./project-token.js";
 
@@ -60,6 +61,7 @@ export function projector(db: Database): (event: AuditEvent) => void {
     ...approvalHandlers(db),
     ...contentHandlers(db),
     ...memoryHandlers(db),
+    ...scheduleHandlers(db),
   };
   const byKind = new Map(Object.entries(handlers) as [string, (event: AuditEvent) => void][]);
   const run = db.prepare("SELECT 1 FROM runs WHERE run_id = ?");

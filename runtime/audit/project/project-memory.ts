@@ -14,7 +14,8 @@ export function memoryHandlers(
   const remove = db.prepare("DELETE FROM memories WHERE memory_id = ? AND owner = ?");
   return {
     memory_stored: ({ memory_id, owner, category, content, replaces, seq, time }) => {
-      if (known.get(memory_id) !== undefined) throw illegal(`memory ${memory_id} was stored before`);
+      if (known.get(memory_id) !== undefined)
+        throw illegal(`memory ${memory_id} was stored before`);
       insert.run(memory_id, seq, seq, owner, category, time, time, replaces ?? null, content);
     },
     // What was found may be gone by now: nothing is used then.

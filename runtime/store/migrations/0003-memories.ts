@@ -1,6 +1,6 @@
 /** What agents remember: a projection of `memory_*` events. `used_seq` is the event that stored or last found it. */
 export const MEMORIES = {
-  version: 2,
+  version: 3,
   breaking: false,
   sql: `
 CREATE TABLE memories (
