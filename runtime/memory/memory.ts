@@ -57,7 +57,7 @@ export interface Memory {
   readonly status: () => Promise<MemoryStatus>;
   /** Resolves when every memory has its vector, or something stands in the way. */
   readonly settled: () => Promise<void>;
-  /** Erases what was not used for longer than the settings allow. */
+  /** Erases what was not used for longer than the settings allow; done every hour, too. */
   readonly sweep: () => Promise<number>;
   readonly close: () => Promise<void>;
 }

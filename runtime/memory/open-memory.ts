@@ -14,6 +14,7 @@ import type { ForgetReport, Memory, MemorySearch, MemoryStatus, WriteEvents } fr
 const DAY_MS = 86_400_000;
 /** Memories that one sweep erases at most; the next goes on. */
 const SWEEP_LIMIT = 1_000;
+const SWEEP_MS = 3_600_000;
 /** No bound: an identity has far fewer. */
 const ALL = 1_000_000_000;
 
@@ -45,6 +46,7 @@ class OpenMemory implements Memory {
   readonly #backlog: Backlog | undefined;
   readonly #unsubscribe: () => void;
   readonly #inTurn = turns();
+  readonly #sweeper: NodeJS.Timeout;
 
   constructor(options: MemoryOptions) {
     const { journal, embedder, database, index, log } = options;
@@ -56,6 +58,8 @@ class OpenMemory implements Memory {
       if (events.some(({ kind }) => kind === "memory_stored")) this.#backlog?.kick();
     });
     this.#backlog?.kick();
+    this.#sweeper = setInterval(() => void this.sweep().catch(() => undefined), SWEEP_MS);
+    this.#sweeper.unref();
   }
 
   portFor(rules: MemoryRules, record: WriteEvents): MemoryPort {
@@ -129,6 +133,8 @@ class OpenMemory implements Memory {
   async close(): Promise<void> {
     const { embedder } = this.#options;
     this.#unsubscribe();
+    clearInterval(this.#sweeper);
+    await this.#inTurn(() => Promise.resolve());
     if (embedder.ok) await embedder.embedder.close();
     await this.#backlog?.close();
     await this.#link.close();
