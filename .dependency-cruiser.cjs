@@ -24,7 +24,7 @@ const MAY = {
     "protocol",
     "base",
   ],
-  appliance: ["audit", "store", "protocol", "base"],
+  appliance: ["catalog", "policy", "audit", "store", "protocol", "base"],
   control: ["runs", "appliance", "catalog", "memory", "audit", "store", "protocol", "base"],
   cli: ["appliance", "catalog", "policy", "protocol", "base"],
 };
@@ -61,7 +61,7 @@ module.exports = {
       name: "no-import-of-mains",
       severity: "error",
       from: {},
-      to: { path: "^runtime/(agentd|web-worker)\\.ts$" },
+      to: { path: "^runtime/(agentd|web-worker|aaos-system)\\.ts$" },
     },
     {
       name: "addon-only-in-sandbox",

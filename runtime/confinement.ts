@@ -1,25 +1,27 @@
 import { lookup } from "node:dns/promises";
-import { existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
+import { peersOf } from "./peers.js";
 import { makeCeiling } from "./policy/ceiling.js";
+import { programTrees } from "./program-trees.js";
 import { AgentdError } from "./protocol/agentd-error.js";
+import type { Caller } from "./protocol/caller.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import { neverGrantable, type Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
-import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
 import { type ConfinedModel, confinedModel } from "./sandbox/confined-model.js";
+import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
-import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
-import { peerUid } from "./sandbox/peer-of-socket.js";
+import { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/open-sandbox.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
 
@@ -68,8 +70,10 @@ export interface ConfinementOptions {
 }
 
 /** What confines agents here, and how to ask about it. */
-export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
-  readonly peerOf: (socket: Socket) => Peer;
+export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
+  readonly peerOf: (socket: Socket) => Caller;
+  /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
+  readonly landlockAbi: number | null;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
@@ -99,22 +103,16 @@ type State =
 /** Proves every layer by a launch, so that the first agent does not find out. Never throws. */
 export async function openConfinement(options: ConfinementOptions): Promise<Confinement> {
   const { launcher, places, policy } = options;
-  const landlockAbi = launcher.addon?.landlockAbi() ?? 0;
-  const compileFor = compileOnHost({ landlockAbi, path: options.path, cgroup: delegatedCgroup() });
+  const compileFor = compilerOf(options);
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
-  const sandbox = launcher.ok ? sandboxOf(options, launcher) : undefined;
-  const probe = async (): Promise<LayerProbe | AgentdError> => {
-    if (!launcher.ok) return launcher.error;
-    const worker = join(options.nativeDir, "aaos-files");
-    try {
-      const request = { kind: "files", worker, cgroup_name: "probe" } as const;
-      const compiled = await compileFor(request, { capabilities: [], ceiling });
-      if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
-      return await probeLayers(launcher, compiled.plan);
-    } catch (thrown) {
-      return unavailable(errorText(thrown));
-    }
-  };
+  const web = webProgram(options);
+  const compileSpare = (cgroup_name: string) =>
+    compileFor(
+      { kind: "web", ...web, cgroup_name },
+      { capabilities: [{ kind: "web_search" }], ceiling },
+    );
+  const sandbox = launcher.ok ? sandboxOf(options, launcher, { web, compileSpare }) : undefined;
+  const probe = () => proveLayers(options, compileFor);
   let state: State = stateOf(await probe(), sandbox);
   if (launcher.ok) {
     launcher.lost.addEventListener("abort", () => {
@@ -134,11 +132,19 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
           if (!launcher.ok) throw launcher.error;
           return launcher;
         },
-        program: { script: join(options.programDir, script), args, trees: treesOf(options) },
+        program: {
+          script: join(options.programDir, script),
+          args,
+          trees: programTrees(options.programDir, options.settings.ca_files),
+        },
         compile: (request) => compileFor(request, { capabilities: [], ceiling }),
         idleMs: MODEL_IDLE_MS,
       }),
-    peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    prepareWeb: (agents) => {
+      if (state.ok) state.sandbox.prepareWeb(agents);
+    },
+    peerOf: peersOf(launcher.addon, places),
+    landlockAbi: landlockAbiOf(launcher),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
       const proven = await probe();
@@ -149,9 +155,46 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
   };
 }
 
+/** A launch in every layer, by this very process, where no daemon can be asked. Never throws. */
+export async function proveConfinement(options: ProbeOptions): Promise<readonly DoctorCheck[]> {
+  return checksOf(await proveLayers(options, compilerOf(options)));
+}
+
+export function landlockAbiOf({ addon }: Launcher): number | null {
+  return addon?.landlockAbi() ?? null;
+}
+
+type ProbeOptions = Pick<
+  ConfinementOptions,
+  "launcher" | "nativeDir" | "places" | "policy" | "path"
+>;
+
+function compilerOf({ launcher, path }: ProbeOptions): EngineDeps["compile"] {
+  const landlockAbi = landlockAbiOf(launcher) ?? 0;
+  return compileOnHost({ landlockAbi, path, cgroup: delegatedCgroup() });
+}
+
+async function proveLayers(
+  { launcher, nativeDir, places, policy }: ProbeOptions,
+  compileFor: EngineDeps["compile"],
+): Promise<LayerProbe | AgentdError> {
+  if (!launcher.ok) return launcher.error;
+  const worker = join(nativeDir, "aaos-files");
+  const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
+  try {
+    const request = { kind: "files", worker, cgroup_name: "probe" } as const;
+    const compiled = await compileFor(request, { capabilities: [], ceiling });
+    if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
+    return await probeLayers(launcher, compiled.plan);
+  } catch (thrown) {
+    return unavailable(errorText(thrown));
+  }
+}
+
 function sandboxOf(
-  { nativeDir, programDir, places, settings }: ConfinementOptions,
+  { nativeDir, places, settings }: ConfinementOptions,
   { addon, spawner }: Extract<Launcher, { ok: true }>,
+  web: Pick<SandboxOptions, "web" | "compileSpare">,
 ): Sandbox {
   const homes = join(realpathSync(places.stateDir), "homes");
   // Of agents that a daemon before this one did not live to clear away.
@@ -165,35 +208,17 @@ function sandboxOf(
       egress: { resolve: addressesOf, ownAddresses, quotas: QUOTAS, ...upstream },
     },
     fileWorker: join(nativeDir, "aaos-files"),
-    web: {
-      script: join(programDir, "web-worker.js"),
-      args: settings.ca_files.flatMap((file) => ["--ca", file]),
-      trees: treesOf({ programDir, settings }),
-    },
+    ...web,
     homes,
   });
 }
 
-/** What a confined Node of ours may read beside its script. */
-function treesOf({
-  programDir,
-  settings,
-}: Pick<ConfinementOptions, "programDir" | "settings">): readonly string[] {
-  return [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved);
-}
-
-/** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */
-function modulesOf(programDir: string): readonly string[] {
-  const above = dirname(programDir);
-  return [
-    join(programDir, "node_modules"),
-    join(above, "node_modules"),
-    join(above, "package.json"),
-  ].filter((path) => existsSync(path));
-}
-
-function resolved(path: string): string {
-  return existsSync(path) ? realpathSync(path) : path;
+function webProgram(options: ConfinementOptions): WebWorkerProgram {
+  return {
+    script: join(options.programDir, "web-worker.js"),
+    args: options.settings.ca_files.flatMap((file) => ["--ca", file]),
+    trees: programTrees(options.programDir, options.settings.ca_files),
+  };
 }
 
 async function addressesOf(name: string): Promise<readonly string[]> {

@@ -12,16 +12,21 @@ import {
   readConfiguration,
 } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
+import { openGate } from "./control/access.js";
+import type { ControlDeps } from "./control/deps.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
-import { diagnose, memoryCheck } from "./doctor.js";
+import { visibleTo } from "./control/visible.js";
+import { diagnose } from "./doctor.js";
 import { chooseEmbedder } from "./embeddings.js";
 import type { Memory } from "./memory/memory.js";
 import { openMemory } from "./memory/open-memory.js";
+import { memoryCheck } from "./memory-check.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
 import type { ModelDirectory } from "./providers/models.js";
+import type { NetworkOptions } from "./providers/network.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
@@ -79,11 +84,13 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await failInterrupted(journal, reader);
   await recordStart(rooms);
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
+  const deps = controlDeps(rooms, schedules);
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
     log,
-    handlers: handlersOf(rooms, schedules),
+    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
+    gate: openGate((event) => journal.append([event])),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
@@ -108,7 +115,6 @@ async function openRooms(
   launcher: Launcher,
 ): Promise<Rooms> {
   const { places, settings, policy, catalog } = config;
-  const proxy = settings.proxy === undefined ? {} : { proxy: settings.proxy };
   const log = pino({ name: "agentd", level: settings.log_level });
   const entropy = { now: Date.now, randomBytes };
   const journal = await openJournal({
@@ -124,7 +130,7 @@ async function openRooms(
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     random: Math.random,
     now: Date.now,
-    ...proxy,
+    ...networkOf(config),
   });
   const { nativeDir, programDir, path } = options;
   const confinement = await openConfinement({
@@ -136,7 +142,7 @@ async function openRooms(
     database: places.databaseFile,
     index: places.memoryIndexFile,
     embedder: chooseEmbedder(
-      { file: config.providersFile, credential: config.credential, ...proxy },
+      { file: config.providersFile, credential: config.credential, ...networkOf(config) },
       confinement,
       programDir,
     ),
@@ -153,6 +159,7 @@ async function openRooms(
     neverGrantable: neverGrantable(places),
     workspaceBase: places.workspaceDir,
     openPorts: confinement.openPorts,
+    prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
     entropy,
     log: logTo(log),
@@ -164,11 +171,11 @@ function logTo(log: Logger): EngineDeps["log"] {
   return (level, message, fields = {}) => log[level](fields, message);
 }
 
-function handlersOf(rooms: Rooms, schedules: Schedules) {
+function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
   const { config, journal, reader, models, engine, confinement, memory, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
-  return makeHandlers({
+  return {
     engine,
     schedules,
     reader,
@@ -191,13 +198,21 @@ function handlersOf(rooms: Rooms, schedules: Schedules) {
       agents_active: reader.agents({ all: false }).length,
       confinement: [...confinement.layers()],
     }),
-    doctor: async () => [
-      ...diagnose({ ...config, models, path }),
+    doctor: async (signal) => [
+      ...(await diagnose(
+        { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
+        signal,
+      )),
       memoryCheck(await memory.status()),
       ...(await confinement.prove()),
     ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
-  });
+  };
+}
+
+/** How the daemon itself reaches model APIs. */
+function networkOf({ settings }: Configuration): NetworkOptions {
+  return settings.proxy === undefined ? {} : { proxy: settings.proxy };
 }
 
 async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {

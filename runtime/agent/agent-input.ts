@@ -9,6 +9,7 @@ import type {
   ToolSpec,
   Usage,
 } from "../protocol/model.js";
+import type { AgentContext } from "./context.js";
 
 /** A reply of the model, as its stream gives it. */
 export type Reply = Extract<ModelEvent, { type: "reply" }>;
@@ -20,6 +21,8 @@ export type AgentEmit = EventBodyOf<
   | "tool_repeat"
   | "tool_repeat_guard_fired"
   | "model_call_retried"
+  | "context_summarized"
+  | "context_summarization_failed"
 >;
 
 export interface AgentLimits {
@@ -49,6 +52,8 @@ export interface AgentInput {
   readonly task?: ModelTask;
   readonly limits: AgentLimits;
   readonly stream: ModelStream;
+  /** Without it the whole conversation goes to the model each time. */
+  readonly context?: AgentContext;
   /** Checks, journals and carries out one call. A failed call is a result; it throws only where an invariant broke. */
   readonly callTool: (request: ToolCallRequest, signal: AbortSignal) => Promise<CallResult>;
   readonly emit: (event: AgentEmit) => Promise<void>;

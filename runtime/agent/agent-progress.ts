@@ -3,6 +3,8 @@ import type { StopReason } from "../protocol/agent.js";
 import type { Message } from "../protocol/message.js";
 import { NO_USAGE, type Usage } from "../protocol/model.js";
 import type { AgentInput, AgentOutcome } from "./agent-input.js";
+import type { ContextSummary } from "./context.js";
+import { USUAL_BYTES_PER_TOKEN } from "./context-size.js";
 import { NUDGES, type NudgeReason } from "./nudge.js";
 import { RepeatGuard } from "./repeat-guard.js";
 import { answeredCalls, commitNudgesSpent, turnsTaken } from "./transcript.js";
@@ -14,6 +16,12 @@ export interface AgentProgress {
   iterations: number;
   commitNudgesLeft: number;
   usage: Usage;
+  /** What stands for the beginning of `messages` when the model is asked. */
+  summary: ContextSummary | undefined;
+  /** As the provider's own counts tell. */
+  bytesPerToken: number;
+  /** Tokens that the conversation has to reach before another summary is tried. */
+  retrySummaryAt: number;
   /** Turns in a row that held nothing, and that were cut off. */
   blanks: number;
   cutOffs: number;
@@ -30,6 +38,9 @@ export function beginAgent(input: AgentInput): AgentProgress {
     guard,
     iterations: turnsTaken(input.messages),
     commitNudgesLeft: input.limits.commit_nudges - commitNudgesSpent(input.messages),
+    summary: input.context?.summary,
+    bytesPerToken: USUAL_BYTES_PER_TOKEN,
+    retrySummaryAt: 0,
     usage: NO_USAGE,
     blanks: 0,
     cutOffs: 0,

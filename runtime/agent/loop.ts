@@ -9,6 +9,7 @@ import {
   outcome,
 } from "./agent-progress.js";
 import { answerCalls } from "./answer-calls.js";
+import { fitContext } from "./fit-context.js";
 import { nextReply } from "./next-reply.js";
 import { readTurn, type Turn } from "./read-turn.js";
 import { openCalls, unconcludedAnswer } from "./transcript.js";
@@ -57,7 +58,12 @@ async function takeTurn(
   if (tokens >= max_total_tokens) {
     return outcome(progress, "max_tokens", `${tokens} of ${max_total_tokens} tokens are used`);
   }
-  const reply = await nextReply(input, progress, signal);
+  await fitContext(input, progress, signal);
+  let reply = await nextReply(input, progress, signal);
+  const isTooLong = reply.type === "failed" && reply.failure.kind === "context_length";
+  // The estimate was wrong, or the window is smaller than providers.yaml says.
+  if (isTooLong && (await fitContext(input, progress, signal, true)))
+    reply = await nextReply(input, progress, signal);
   if (signal.aborted) return abortedOutcome(progress, signal);
   if (reply.type === "failed") {
     const { failure } = reply;

@@ -2,6 +2,7 @@ import type { Command as Commander } from "commander";
 import type { ExitCode } from "../protocol/error-code.js";
 import type { Command } from "./command.js";
 import type { AuditOptions } from "./verbs/audit.js";
+import type { ConfigureOptions } from "./verbs/configure.js";
 import type { MemoryOptions } from "./verbs/memory.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
@@ -45,6 +46,23 @@ export function registerVerbs(program: Commander, act: Act): void {
       act(async (command) =>
         (await import("./verbs/learn.js")).learn(command, [file, ...args], options),
       ),
+    );
+  program
+    .command("configure")
+    .description(
+      "choose the provider that carries goals out and keep its key; a dialog, or by options",
+    )
+    .option(
+      "--provider <NAME>",
+      "its name in providers.yaml, or deepseek, anthropic, openai, builtin",
+    )
+    .option("--key-from-env <VARIABLE>", "the key is in this variable of the environment")
+    .option("--base-url <URL>", "where its API is")
+    .option("--api <KIND>", "openai (Chat Completions) or anthropic (Messages)")
+    .option("--model <ID>", "the model for planner, fast and strong")
+    .option("--no-check", "do not ask the provider whether key and model are right")
+    .action((options: ConfigureOptions) =>
+      act(async (command) => (await import("./verbs/configure.js")).configure(command, options)),
     );
   program
     .command("doctor")

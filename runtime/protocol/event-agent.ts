@@ -72,6 +72,8 @@ export const AgentEvents = [
     messages_summarized: z.int(),
     source_range: z.tuple([z.int(), z.int()]),
     tokens_saved_estimate: z.int(),
+    /** What stands for those messages from now on, and for all before them. */
+    summary: z.string(),
   }),
   z.strictObject({
     kind: z.literal("context_summarization_failed"),

@@ -23,6 +23,16 @@ export const MachineEvents = [
     last_seq: z.int().positive(),
     reason: z.string(),
   }),
+  /** Who asked the daemon for what: every call that acts, and every one that was refused. `target` is the id as they named it. */
+  z.strictObject({
+    kind: z.literal("operator_call"),
+    method: z.string(),
+    uid: z.int().nullable(),
+    groups: z.array(z.int()),
+    admin: z.boolean(),
+    allowed: z.boolean(),
+    target: z.string().optional(),
+  }),
   z.strictObject({
     kind: z.literal("egress_decided"),
     host: z.string(),

@@ -59,6 +59,21 @@ export interface ModelRequest {
     readonly by: StructuredMode;
   };
   readonly task?: ModelTask;
+  /**
+   * Called between two tries of the call, with what the failed one came to. It lets `pause` pass, and may end the call: the
+   * failure it gives takes the place of the next try. Without it the pause is all.
+   */
+  readonly between_tries?: (
+    failed: FailedTry,
+    pause: () => Promise<void>,
+  ) => Promise<ProviderFailure | undefined>;
+}
+
+export interface FailedTry {
+  readonly failure: ProviderFailure;
+  readonly usage: Usage;
+  /** How long the provider asks to wait, in ms. */
+  readonly retry_after_ms?: number;
 }
 
 /** How JSON is asked for, strongest first. */
@@ -109,7 +124,13 @@ export type ModelEvent =
       readonly end: ReplyEnd;
       readonly usage: Usage;
     }
-  | { readonly type: "failed"; readonly failure: ProviderFailure; readonly usage: Usage };
+  | {
+      readonly type: "failed";
+      readonly failure: ProviderFailure;
+      readonly usage: Usage;
+      /** How long the provider asks to wait, in ms. */
+      readonly retry_after_ms?: number;
+    };
 
 /** One model API: a function from messages to a stream of events. It never throws for what a network or a model does. */
 export type ModelStream = (request: ModelRequest, signal: AbortSignal) => AsyncIterable<ModelEvent>;

@@ -2,6 +2,8 @@ import { posix } from "node:path";
 
 /** Where everything lies on this machine; all absolute. Contract, "Names and places". */
 export interface Places {
+  /** `--root`; `/` for the machine itself. */
+  readonly root: string;
   readonly settingsFile: string;
   readonly providersFile: string;
   readonly policyFile: string;
@@ -48,6 +50,7 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
   const state = posix.join(root, "var/lib/aaos");
   const runtime = posix.join(root, "run/agentd");
   return {
+    root: posix.normalize(root),
     settingsFile: posix.join(config, "agentd.yaml"),
     providersFile: posix.join(config, "providers.yaml"),
     policyFile: posix.join(config, "policy.yaml"),
@@ -69,6 +72,11 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
     runtimeDir: runtime,
     socketPath: socket ?? posix.join(runtime, "agentd.sock"),
   };
+}
+
+/** True for the machine's own daemon; false for one under `--root`. */
+export function isInstalled(at: Places): boolean {
+  return at.configDir === "/etc/aaos";
 }
 
 /** What no policy can ever open to an agent, beside what `policy/ceiling.ts` knows: the same places under `--root`. */

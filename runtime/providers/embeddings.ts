@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { oneLine } from "../base/text.js";
 import { AgentdError } from "../protocol/agentd-error.js";
+import { DEFAULT_BASE_URL } from "../protocol/known-providers.js";
 import type { ProvidersFile } from "../protocol/providers-file.js";
 import { type NetworkOptions, providerFetch } from "./network.js";
-import { DEFAULT_BASE_URL } from "./well-known.js";
 
 /** The alias of providers.yaml that names the embedding model; `none` as its value switches embeddings off. */
 export const EMBEDDINGS_ALIAS = "embeddings";

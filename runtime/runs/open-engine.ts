@@ -4,11 +4,13 @@ import { ulid } from "../base/ulid.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import { type AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import { openBudgets } from "./budgets/budgets.js";
+import { openRunAccounts } from "./budgets/run-accounts.js";
+import { openModelCalls } from "./calls/model-calls.js";
 import { carryOut } from "./carry-out.js";
 import type { EngineDeps } from "./deps.js";
 import { actorOf, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
-import { openModelCalls } from "./model-calls.js";
 import { explicitPlan } from "./orchestrate.js";
 import type { RunContext, Shared } from "./run-context.js";
 import { openSlots, type Slots } from "./slots.js";
@@ -16,6 +18,8 @@ import { openTokenLedger } from "./token-ledger.js";
 
 /** Longest delay of a Node timer. */
 const MAX_TIMER_MS = 2_147_483_647;
+/** A day of the machine begins at midnight UTC. */
+const DAY_MS = 86_400_000;
 
 interface ActiveRun {
   readonly stop: AbortController;
@@ -24,9 +28,19 @@ interface ActiveRun {
 
 /** The engine of a daemon: runs live here, whoever watches them. It owns the runs under way and ends them when it is closed. */
 export function openEngine(deps: EngineDeps): RunEngine {
+  const { tokens_per_day, usd_per_day } = deps.policy.limits;
+  const budgets = openBudgets(
+    {
+      label: "the machine's day (policy.yaml, limits)",
+      limits: { tokens: tokens_per_day ?? undefined, usd: usd_per_day ?? undefined },
+      periodMs: DAY_MS,
+    },
+    deps.entropy.now,
+  );
   const shared: Shared = {
+    budgets,
     ledger: openTokenLedger(deps.entropy),
-    modelCalls: openModelCalls(deps.entropy.now),
+    modelCalls: openModelCalls(budgets, deps.entropy.now),
     agentSlots: openSlots(deps.policy.limits.agents),
     liveAgents: new Map(),
   };
@@ -86,12 +100,12 @@ export function openEngine(deps: EngineDeps): RunEngine {
 }
 
 function contextOf(id: RunId, request: RunRequest, deps: EngineDeps, shared: Shared): RunContext {
-  const { max_tokens, max_usd } = request;
   return {
     id,
     request,
     dir: join(deps.workspaceBase, id),
-    spending: { ceilings: { max_tokens, max_usd }, tokens: 0, usd: 0 },
+    accounts: openRunAccounts(shared.budgets, request, undefined),
+    endsAt: Number.POSITIVE_INFINITY,
     deps,
     shared,
   };
@@ -109,6 +123,7 @@ async function inTurn(run: RunContext, slots: Slots, stop: AbortController): Pro
     run.request.timeout_ms ?? Number.POSITIVE_INFINITY,
     run.deps.settings.run.max_wall_clock_s * 1_000,
   );
+  run.endsAt = run.deps.entropy.now() + limitMs;
   const message = `the run took longer than ${formatDuration(limitMs)}`;
   const timer = setTimeout(
     () => stop.abort(new RunEnded("budget_exceeded", message)),

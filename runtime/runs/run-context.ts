@@ -1,17 +1,22 @@
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { Budgets } from "./budgets/budgets.js";
+import type { RunAccounts } from "./budgets/run-accounts.js";
+import type { ModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
-import type { ModelCalls, Spending } from "./model-calls.js";
 import type { Slots } from "./slots.js";
 import type { TokenLedger } from "./token-ledger.js";
 
-/** One run under way: what was asked, where it works, what it has spent, and the daemon's shared parts. */
+/** One run under way: what was asked, where it works, what it may spend, and the daemon's shared parts. */
 export interface RunContext {
   readonly id: RunId;
   readonly request: RunRequest;
   /** The run's own directory, absolute and resolved. */
   readonly dir: string;
-  readonly spending: Spending;
+  /** What it and its steps may spend and have spent. */
+  readonly accounts: RunAccounts;
+  /** When its time is over, ms since the epoch; infinite while nothing limits it. */
+  endsAt: number;
   readonly deps: EngineDeps;
   readonly shared: Shared;
 }
@@ -19,6 +24,7 @@ export interface RunContext {
 /** What all runs of the daemon share. */
 export interface Shared {
   readonly ledger: TokenLedger;
+  readonly budgets: Budgets;
   readonly modelCalls: ModelCalls;
   /** Agents at the same time, by policy.yaml. */
   readonly agentSlots: Slots;

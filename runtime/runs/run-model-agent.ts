@@ -7,7 +7,10 @@ import type { Json } from "../protocol/json.js";
 import type { Message, ToolCallRequest } from "../protocol/message.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
+import type { BudgetScope } from "./budgets/account.js";
 import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
+import { callDeadline } from "./calls/deadline.js";
+import type { Caller } from "./calls/model-calls.js";
 import { type Failure, providerFailure } from "./failure.js";
 import { missingOutputs } from "./output-contract.js";
 import type { AgentReply, StepWork } from "./step-work.js";
@@ -50,11 +53,11 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
           role.budget.max_output_tokens ?? settings.agent.max_output_tokens,
           resolved.max_output_tokens,
         ),
-        max_total_tokens: role.budget.max_tokens ?? settings.agent.max_total_tokens,
+        max_total_tokens: settings.agent.max_total_tokens,
         commit_nudges: role.orchestration.commit_nudges,
         repeat_threshold: settings.agent.tool_repeat_threshold,
       },
-      stream: run.shared.modelCalls.metered(resolved, agent.record, run.spending),
+      stream: run.shared.modelCalls.metered(resolved, callerOf(work)),
       callTool: async (request: ToolCallRequest, stop: AbortSignal) =>
         presentResult(
           await callTool(agent, request, deps, stop),
@@ -75,7 +78,22 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
   });
   if (outcome.stop_reason === "complete") return { ok: true, text: outcome.text };
   signal.throwIfAborted();
-  return { ok: false, failure: stopFailure(outcome) };
+  return { ok: false, failure: stopFailure(outcome, agent.trouble.overspent) };
+}
+
+/** On whose account the step's model is called. */
+function callerOf({ run, role, step, agent }: StepWork): Caller {
+  return {
+    record: agent.record,
+    account: run.accounts.step(step.id, role.budget),
+    flow: run.id,
+    deadline: () => callDeadline(run.deps.entropy.now(), role.priority, run.endsAt),
+    max_input_tokens: role.budget.max_input_tokens,
+    onShortage: ({ account }) => {
+      agent.trouble.overspent = account.scope;
+      return Promise.resolve(false);
+    },
+  };
 }
 
 /** Starts the workers that the first calls will need beside the model's first answer; without a token, none. */
@@ -103,9 +121,14 @@ function taskParams({ params }: StepWork): Record<string, Json> {
   );
 }
 
-/** How each way of not completing counts: a model that could not is worth another plan, a broken provider is not. */
-function stopFailure(outcome: AgentOutcome): Failure {
+/**
+ * How each way of not completing counts: a model that could not is worth another plan, a broken provider is not. A step that has
+ * used up its own budget may be planned smaller; a run or a day that is used up has nothing left for another plan.
+ */
+function stopFailure(outcome: AgentOutcome, overspent: BudgetScope | undefined): Failure {
   const message = outcome.message ?? `the agent stopped: ${outcome.stop_reason}`;
+  if (outcome.stop_reason === "budget_exceeded" && overspent !== "run" && overspent !== "day")
+    return { code: "budget_exceeded", message, class: "replan" };
   if (outcome.failure !== undefined) return providerFailure(outcome.failure.kind, message);
   if (outcome.stop_reason === "budget_exceeded")
     return { code: "budget_exceeded", message, class: "fatal" };

@@ -39,6 +39,7 @@ const UNPROJECTED = [
   "daemon_stopped",
   "catalog_entry_disabled",
   "egress_decided",
+  "operator_call",
 ] as const satisfies readonly EventKind[];
 
 /** Whether an event of this kind changes a table, so that a replay cannot do without its content. */

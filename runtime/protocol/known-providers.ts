@@ -1,4 +1,4 @@
-import { ModelEntry, ProviderEntry } from "../protocol/providers-file.js";
+import { ModelEntry, ProviderEntry } from "./providers-file.js";
 
 /** A provider that needs no entry in providers.yaml where its credential is there. */
 interface WellKnown {
@@ -52,6 +52,9 @@ export const KNOWS_THINKING_SWITCH: readonly string[] = ["api.deepseek.com"];
 
 /** The aliases that roles and the planner use; each always leads to some model. */
 export const STANDARD_ALIASES: readonly string[] = ["planner", "fast", "strong"];
+
+/** What an alias leads to where providers.yaml says nothing of it. */
+export const ALIAS_FALLBACKS: Readonly<Record<string, string>> = { summarizer: "fast" };
 
 function model(
   provider: string,
