@@ -2,7 +2,7 @@ import { lookup } from "node:dns/promises";
 import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
 import { peersOf } from "./peers.js";

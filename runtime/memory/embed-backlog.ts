@@ -16,6 +16,13 @@ export interface Backlog {
   readonly close: () => Promise<void>;
 }
 
+interface State {
+  problem: string | null;
+  /** More came while it was at work. */
+  again: boolean;
+  running: Promise<void> | undefined;
+}
+
 /** Embeds in the background what has no vector of the embedder's model: new memories, and after a change of the model all of them. */
 export function openBacklog(
   link: IndexLink,
@@ -23,11 +30,7 @@ export function openBacklog(
   onProblem: (problem: string) => void,
 ): Backlog {
   const stop = new AbortController();
-  const state: { problem: string | null; again: boolean; running: Promise<void> | undefined } = {
-    problem: null,
-    again: false,
-    running: undefined,
-  };
+  const state: State = { problem: null, again: false, running: undefined };
   let retry: NodeJS.Timeout | undefined;
 
   const work = async (): Promise<void> => {
@@ -55,16 +58,15 @@ export function openBacklog(
     retry.unref();
   };
   const run = async (): Promise<void> => {
-    do {
-      state.again = false;
-      try {
-        await work();
-        state.problem = null;
-      } catch (thrown) {
-        fail(thrown);
-        return;
-      }
-    } while (state.again && !stop.signal.aborted);
+    state.again = false;
+    try {
+      await work();
+      state.problem = null;
+    } catch (thrown) {
+      fail(thrown);
+      return;
+    }
+    if (wasKicked(state) && !stop.signal.aborted) await run();
   };
   const kick = (): void => {
     clearTimeout(retry);
@@ -87,4 +89,9 @@ export function openBacklog(
       await state.running;
     },
   };
+}
+
+/** Asked of the object, because it changes while `run` waits. */
+function wasKicked({ again }: State): boolean {
+  return again;
 }

@@ -1,7 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { verifyJournal } from "../audit/verify.js";
-import { embeddingsWish } from "../providers/embeddings.js";
 import {
   allEvents,
   journalFixture,
@@ -12,7 +11,7 @@ import {
   wholeRun,
 } from "../test/journal-fixture.js";
 import { openTestMemory, type TestMemory } from "../test/memory-fixture.js";
-import { type ScriptedEmbeddings, scriptedEmbeddings } from "../test/scripted-embeddings.js";
+import { scriptedEmbeddings } from "../test/scripted-embeddings.js";
 import type { EmbedderChoice } from "./embedder.js";
 
 const SIGNAL = new AbortController().signal;
@@ -26,12 +25,6 @@ async function opened(options: Partial<Parameters<typeof openTestMemory>[0]> = {
   const memory = await openTestMemory({ embedder: WORDS, ...options });
   open.push(memory);
   return memory;
-}
-
-function remote(server: ScriptedEmbeddings, model: string): EmbedderChoice {
-  const wish = embeddingsWish({ file: server.file(model), credential: () => undefined });
-  if (wish.kind !== "remote") throw new Error(wish.kind);
-  return { ok: true, embedder: { ...wish.embeddings, close: () => Promise.resolve() } };
 }
 
 async function query(
@@ -231,12 +224,12 @@ describe("the index", () => {
     const server = await scriptedEmbeddings();
     open.push(server);
     const fixture = await journalFixture();
-    const one = await openTestMemory({ embedder: remote(server, "narrow"), fixture });
+    const one = await openTestMemory({ embedder: server.choice("narrow"), fixture });
     for (const n of [1, 2, 3]) await one.store("alice", `Fact number ${n} about otters.`);
     await one.memory.settled();
     expect(await one.memory.status()).toMatchObject({ vectors: 3, model: "vectors/narrow" });
     await one.memory.close();
-    const two = await openTestMemory({ embedder: remote(server, "wide"), fixture });
+    const two = await openTestMemory({ embedder: server.choice("wide"), fixture });
     open.push({ [Symbol.asyncDispose]: () => two.memory.close() });
     await two.memory.settled();
     expect(await two.memory.status()).toMatchObject({
@@ -252,7 +245,7 @@ describe("the index", () => {
   it("searches words where the model does not answer, says so, and catches up later", async () => {
     const server = await scriptedEmbeddings();
     open.push(server);
-    const memory = await opened({ embedder: remote(server, "narrow") });
+    const memory = await opened({ embedder: server.choice("narrow") });
     server.fail(503);
     await memory.store("alice", "The dam holds forty metres of water.");
     await memory.memory.settled();

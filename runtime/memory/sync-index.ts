@@ -78,7 +78,7 @@ export function indexSync(source: Database, index: Database): () => void {
 }
 
 /** Two words of the indexed text that no content holds, by which a search is kept to one identity and one category. */
-export function scopeOf(owner: string, category: string): string {
+function scopeOf(owner: string, category: string): string {
   return `${scopeWord("owner", owner)} ${scopeWord("category", category)}`;
 }
 

@@ -6,7 +6,7 @@ import type { ProvidersFile } from "../protocol/providers-file.js";
 import { type NetworkOptions, providerFetch } from "./network.js";
 
 /** The alias of providers.yaml that names the embedding model; `none` as its value switches embeddings off. */
-export const EMBEDDINGS_ALIAS = "embeddings";
+const EMBEDDINGS_ALIAS = "embeddings";
 /** The value by which an operator asks for the local model; so does leaving the alias out. */
 const LOCAL = "local";
 const OFF = "none";

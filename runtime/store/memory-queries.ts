@@ -1,6 +1,6 @@
 import type { MemoryEntry } from "../protocol/memory.js";
+import { exactAlone } from "./exact-alone.js";
 import type { Database } from "./open.js";
-import { exactAlone } from "./run-queries.js";
 
 export interface MemoryFilter {
   readonly owner?: string | undefined;

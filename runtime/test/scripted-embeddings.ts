@@ -1,6 +1,8 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { EmbedderChoice } from "../memory/embedder.js";
 import { ProvidersFile } from "../protocol/providers-file.js";
+import { embeddingsWish } from "../providers/embeddings.js";
 
 /** An OpenAI-compatible endpoint for embeddings whose model counts words: texts with the same words are near each other. */
 export interface ScriptedEmbeddings extends AsyncDisposable {
@@ -9,8 +11,8 @@ export interface ScriptedEmbeddings extends AsyncDisposable {
   readonly asked: readonly { readonly model: string; readonly text: string }[];
   /** From now on every call answers with this status; null is well again. */
   readonly fail: (status: number | null) => void;
-  /** A providers.yaml that names it. */
-  readonly file: (model: string) => ProvidersFile;
+  /** What the daemon makes of a providers.yaml that names it. */
+  readonly choice: (model: string) => EmbedderChoice;
 }
 
 export async function scriptedEmbeddings(dimensions = 64): Promise<ScriptedEmbeddings> {
@@ -41,12 +43,16 @@ export async function scriptedEmbeddings(dimensions = 64): Promise<ScriptedEmbed
     fail: (with_) => {
       status = with_;
     },
-    file: (model) =>
-      ProvidersFile.parse({
+    choice: (model) => {
+      const file = ProvidersFile.parse({
         providers: { vectors: { api: "openai", base_url: url } },
         models: { [model]: { provider: "vectors" } },
         aliases: { embeddings: model },
-      }),
+      });
+      const wish = embeddingsWish({ file, credential: () => undefined });
+      if (wish.kind !== "remote") throw new Error(wish.kind);
+      return { ok: true, embedder: { ...wish.embeddings, close: () => Promise.resolve() } };
+    },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
