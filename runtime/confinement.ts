@@ -71,6 +71,14 @@ export interface ConfinementOptions {
 
 /** What confines agents here, and how to ask about it. */
 export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
+  /** Launches an MCP server, or the relay to one; answers with the problem where agents cannot be confined. */
+  readonly launchServer: Sandbox["launch"];
+  /** The relay's script, and the trees that it needs. */
+  readonly relay: {
+    readonly script: string;
+    readonly args: readonly string[];
+    readonly trees: readonly string[];
+  };
   readonly peerOf: (socket: Socket) => Caller;
   /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
   readonly landlockAbi: number | null;
@@ -105,7 +113,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
   const { launcher, places, policy } = options;
   const compileFor = compilerOf(options);
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
-  const web = webProgram(options);
+  const web = nodeProgram(options, "web-worker.js");
   const compileSpare = (cgroup_name: string) =>
     compileFor(
       { kind: "web", ...web, cgroup_name },
@@ -140,6 +148,11 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
         compile: (request) => compileFor(request, { capabilities: [], ceiling }),
         idleMs: MODEL_IDLE_MS,
       }),
+    launchServer: async (server, signal) => {
+      if (!state.ok) return { ok: false, problem: state.error.message };
+      return state.sandbox.launch(server, signal);
+    },
+    relay: nodeProgram(options, "mcp-relay.js"),
     prepareWeb: (agents) => {
       if (state.ok) state.sandbox.prepareWeb(agents);
     },
@@ -213,11 +226,15 @@ function sandboxOf(
   });
 }
 
-function webProgram(options: ConfinementOptions): WebWorkerProgram {
+/** A program of ours that runs confined in Node, and all that it needs beside its script. */
+function nodeProgram(
+  { programDir, settings }: Pick<ConfinementOptions, "programDir" | "settings">,
+  script: string,
+): WebWorkerProgram {
   return {
-    script: join(options.programDir, "web-worker.js"),
-    args: options.settings.ca_files.flatMap((file) => ["--ca", file]),
-    trees: programTrees(options.programDir, options.settings.ca_files),
+    script: join(programDir, script),
+    args: settings.ca_files.flatMap((file) => ["--ca", file]),
+    trees: programTrees(programDir, settings.ca_files),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Command as Commander } from "commander";
 import type { ExitCode } from "../protocol/error-code.js";
 import type { Command } from "./command.js";
+import { shapeOf } from "./command-tree.js";
 import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { MemoryOptions } from "./verbs/memory.js";
@@ -30,6 +31,7 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerSchedule(program, act);
   registerMemory(program, act);
   registerAudit(program, act);
+  registerCompletion(program, act);
   program
     .command("tools")
     .description("what models can call")
@@ -65,11 +67,35 @@ export function registerVerbs(program: Commander, act: Act): void {
       act(async (command) => (await import("./verbs/configure.js")).configure(command, options)),
     );
   program
+    .command("selftest")
+    .description(
+      "a real goal, and ten attempts that must be refused; exit code 0 is a healthy machine",
+    )
+    .action(() => act(async (command) => (await import("./verbs/selftest.js")).selftest(command)));
+  program
     .command("doctor")
     .description("what works and what does not on this host, each line with its remedy")
     .option("--bundle <FILE>", "write a redacted report for support to FILE")
     .action((options: { bundle?: string }) =>
       act(async (command) => (await import("./verbs/doctor.js")).doctor(command, options)),
+    );
+}
+
+function registerCompletion(program: Commander, act: Act): void {
+  program
+    .command("completion")
+    .description(
+      "print what teaches a shell to complete agentd's words: source <(agentd completion bash)",
+    )
+    .argument("<SHELL>", "bash, zsh or fish")
+    .argument("[WORDS...]", "after `words`: the words so far, for the scripts themselves")
+    .action((shell: string, words: string[]) =>
+      act(async (command) => {
+        const verbs = await import("./verbs/completion.js");
+        return shell === "words"
+          ? verbs.completeWords(command, words, shapeOf(program))
+          : verbs.completion(command, shell);
+      }),
     );
 }
 

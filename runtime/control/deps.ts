@@ -6,10 +6,11 @@ import type {
   DoctorCheck,
   RoleExplanation,
   RoleReport,
+  SelftestReport,
 } from "../protocol/control-results.js";
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
-import type { RunEngine } from "../runs/engine.js";
+import type { Peer, RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
 
@@ -35,8 +36,9 @@ export interface ControlDeps extends EventSource {
     params: Readonly<Record<string, string | string[]>>,
   ) => RoleExplanation;
   readonly memory: Pick<Memory, "list" | "query" | "match" | "forget">;
-  readonly toolSpecs: readonly ToolSpec[];
+  readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
+  readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
   readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
 }

@@ -24,6 +24,7 @@ import { scheduleAdd } from "./methods/schedule-add.js";
 import { scheduleList } from "./methods/schedule-list.js";
 import { scheduleRemove } from "./methods/schedule-remove.js";
 import { systemDoctor } from "./methods/system-doctor.js";
+import { systemSelftest } from "./methods/system-selftest.js";
 import { systemStatus } from "./methods/system-status.js";
 import { toolList } from "./methods/tool-list.js";
 
@@ -56,5 +57,6 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "audit.tail": auditTail(deps),
     "system.status": systemStatus(deps),
     "system.doctor": systemDoctor(deps),
+    "system.selftest": systemSelftest(deps),
   };
 }

@@ -124,6 +124,14 @@ export const DoctorCheck = z.strictObject({
 });
 export type DoctorCheck = z.infer<typeof DoctorCheck>;
 
+/** What a selftest came to: a line for each thing that had to work and each that had to be refused. */
+export const SelftestReport = z.strictObject({
+  ok: z.boolean(),
+  elapsed_ms: z.int(),
+  checks: z.array(DoctorCheck),
+});
+export type SelftestReport = z.infer<typeof SelftestReport>;
+
 /** Results by method; the streaming methods answer with frames instead. */
 export const RESULTS = {
   "run.submit": z.strictObject({ run_id: z.string() }),
@@ -166,6 +174,7 @@ export const RESULTS = {
   "audit.verify": VerifyReport,
   "system.status": DaemonStatus,
   "system.doctor": z.strictObject({ checks: z.array(DoctorCheck) }),
+  "system.selftest": SelftestReport,
 } as const satisfies Partial<Record<Method, z.ZodType>>;
 export type CallMethod = keyof typeof RESULTS;
 export type CallResult<M extends CallMethod> = z.output<(typeof RESULTS)[M]>;

@@ -123,6 +123,7 @@ export const METHODS = {
   "audit.tail": AuditFilter,
   "system.status": z.strictObject({}),
   "system.doctor": z.strictObject({}),
+  "system.selftest": z.strictObject({}),
 } as const;
 export type Method = keyof typeof METHODS;
 export type MethodParams<M extends Method> = z.output<(typeof METHODS)[M]>;

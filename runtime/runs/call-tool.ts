@@ -18,7 +18,7 @@ import type { TokenLedger } from "./token-ledger.js";
 const PREVIEW_BYTES = 200;
 
 export interface ToolCallDeps {
-  readonly tools: readonly Tool[];
+  readonly tools: () => readonly Tool[];
   readonly ledger: TokenLedger;
   readonly now: () => number;
   readonly web: ToolContext["web"];
@@ -49,7 +49,7 @@ export async function callTool(
   signal: AbortSignal,
 ): Promise<ToolResult> {
   const startedAt = deps.now();
-  const tool = deps.tools.find((candidate) => candidate.name === request.name);
+  const tool = deps.tools().find((candidate) => candidate.name === request.name);
   const text = canonicalize(request.input) ?? "null";
   const [invoked] = await agent.record({
     kind: "tool_invoked",
@@ -64,7 +64,7 @@ export async function callTool(
   const result = await outcome({ ...agent, record }, ports, tool, request, deps, signal);
   if (!result.ok && result.error.code === "disk_full")
     agent.trouble.diskFull = result.error.message;
-  const layers = confinement();
+  const layers = [...confinement(), ...(tool?.confinement?.() ?? [])];
   const shown = result.ok ? result.output : { error: { ...result.error } };
   await record(
     ...result.denials.map((denial) => ({
@@ -99,7 +99,7 @@ async function outcome(
   deps: ToolCallDeps,
   signal: AbortSignal,
 ): Promise<ToolResult> {
-  if (tool === undefined) return unknownTool(request.name, deps.tools);
+  if (tool === undefined) return unknownTool(request.name, deps.tools());
   if (request.malformed !== undefined) {
     return toolFailure(
       "invalid_input",

@@ -11,12 +11,14 @@ import type { AgentPorts } from "../sandbox/agent-ports.js";
 import type { ConfinedAgent } from "../sandbox/confined-agent.js";
 import type { Tool } from "../tools/tool.js";
 import type { Roles } from "./check-plan.js";
+import type { McpLaunch } from "./mcp-launch.js";
 
 /** Everything that carrying out goals needs, wired in the main. */
 export interface EngineDeps {
   readonly journal: Journal;
   readonly models: ModelDirectory;
-  readonly tools: readonly Tool[];
+  /** Every tool that there is now: those of MCP servers come and go. */
+  readonly tools: () => readonly Tool[];
   readonly memory: Memory;
   readonly roles: () => Roles;
   readonly settings: Settings;
@@ -34,6 +36,7 @@ export interface EngineDeps {
     request: CompileRequest,
     holder: { readonly capabilities: readonly Capability[]; readonly ceiling: Ceiling },
   ) => Promise<Compiled>;
+  readonly servers: McpLaunch;
   readonly entropy: Entropy;
   readonly log: (
     level: "info" | "warn" | "error",

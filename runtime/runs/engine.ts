@@ -1,6 +1,7 @@
 import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { LaunchServer } from "../tools/mcp/server-link.js";
 
 /** Who asks, as the socket tells; null where it cannot. */
 export interface Peer {
@@ -22,6 +23,8 @@ export interface RunEngine {
   readonly cancel: (runId: RunId, peer: Peer) => Promise<void>;
   /** Ends one agent; its step fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
+  /** Launches an MCP server as a holder of tokens. */
+  readonly launchServer: LaunchServer;
   /** Aborts all runs, waits for what is under way, at most until `signal` aborts. */
   readonly close: (signal: AbortSignal) => Promise<void>;
 }

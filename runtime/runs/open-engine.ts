@@ -11,6 +11,7 @@ import { carryOut } from "./carry-out.js";
 import type { EngineDeps } from "./deps.js";
 import { actorOf, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
+import { launchMcpServer } from "./mcp-holder.js";
 import { explicitPlan } from "./orchestrate.js";
 import type { RunContext, Shared } from "./run-context.js";
 import { openSlots, type Slots } from "./slots.js";
@@ -89,6 +90,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
       await agent?.ended;
     },
+    launchServer: launchMcpServer({ deps, shared }),
     close: async (signal) => {
       closing = true;
       for (const { stop } of active.values())

@@ -5,10 +5,10 @@ import {
   ModelWorkerReply,
   type ModelWorkerRequest,
 } from "../protocol/model-worker-wire.js";
+import { textLines } from "../protocol/text-lines.js";
 import { openStdio } from "./child-stdio.js";
 import { type Machine, notCompiled, notLaunched } from "./confined-agent.js";
 import type { Child } from "./spawner.js";
-import { textLines } from "./text-lines.js";
 
 export interface ConfinedModelOptions {
   /** Asked at every launch; throws where nothing can be confined. */

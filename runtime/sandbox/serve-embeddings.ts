@@ -5,7 +5,7 @@ import {
   type ModelWorkerReply,
   ModelWorkerRequest,
 } from "../protocol/model-worker-wire.js";
-import { textLines } from "./text-lines.js";
+import { textLines } from "../protocol/text-lines.js";
 
 /**
  * The model process's whole work: one request after the other, until stdin ends. Each text goes through the model by itself, so that

@@ -119,7 +119,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
   const agent = await spawnAgent(run, wish);
   let calls = 0;
   const toolDeps = {
-    tools: BUILTIN_TOOLS,
+    tools: () => BUILTIN_TOOLS,
     ledger,
     now: entropy.now,
     web: { timeout_ms: 10_000, max_redirects: 5 },

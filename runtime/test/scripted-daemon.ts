@@ -118,6 +118,7 @@ function scriptedDeps(
         cancelled.push(agentId);
         await Promise.resolve();
       },
+      launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
       check: () => {},
       close: async () => {},
     },
@@ -138,7 +139,9 @@ function scriptedDeps(
       granted: ["file_write: /output/*"],
       withheld: [],
     }),
-    toolSpecs: [{ name: "echo", description: "Says it again.", input_schema: { type: "object" } }],
+    toolSpecs: () => [
+      { name: "echo", description: "Says it again.", input_schema: { type: "object" } },
+    ],
     status: () => ({
       version: "0.0.0",
       pid: process.pid,
@@ -148,6 +151,7 @@ function scriptedDeps(
       agents_active: 0,
       confinement: [],
     }),
+    selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
     doctor: () =>
       Promise.resolve([{ name: "database", verdict: "ok", detail: "fine", remedy: null }]),
     verify: async () => {

@@ -38,7 +38,10 @@ const UNPROJECTED = [
   "daemon_started",
   "daemon_stopped",
   "catalog_entry_disabled",
+  "configuration_reloaded",
   "egress_decided",
+  "mcp_server_changed",
+  "mcp_tools_changed",
   "operator_call",
 ] as const satisfies readonly EventKind[];
 
