@@ -15,10 +15,14 @@ import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
 import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
+import { chooseEmbedder } from "./embeddings.js";
 import { keepTold, statusText } from "./keep-told.js";
 import { derived, type LiveConfiguration, openLiveConfiguration } from "./live-configuration.js";
 import { modelsOf, networkOf } from "./live-models.js";
 import { mcpChecks, tellOfServers } from "./mcp-reports.js";
+import type { Memory } from "./memory/memory.js";
+import { openMemory } from "./memory/open-memory.js";
+import { memoryCheck } from "./memory-check.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import type { ModelDirectory } from "./providers/models.js";
@@ -69,6 +73,7 @@ interface Rooms {
   readonly servers: McpServers;
   readonly entropy: Entropy;
   readonly confinement: Confinement;
+  readonly memory: Memory;
   readonly path: string;
 }
 
@@ -117,8 +122,9 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
 async function closeRooms(rooms: Rooms): Promise<void> {
-  const { servers, confinement, reader, journal, manager, systemJournal } = rooms;
+  const { servers, confinement, memory, reader, journal, manager, systemJournal } = rooms;
   await servers.close();
+  await memory.close();
   await confinement.close();
   reader.close();
   await journal.close();
@@ -156,12 +162,25 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy: config.policy, path },
   });
+  const reader = openReader(places.databaseFile);
+  const memory = openMemory({
+    ...{ journal, reader, entropy, log: logTo(log) },
+    database: places.databaseFile,
+    index: places.memoryIndexFile,
+    embedder: chooseEmbedder(
+      { file: config.providersFile, credential: config.credential, ...networkOf(config) },
+      confinement,
+      programDir,
+    ),
+    retentionDays: settings.memory.retention_days,
+  });
   let servers: McpServers | undefined;
   const engineDeps: EngineDeps = {
     journal,
     reader,
     models,
     tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
+    memory,
     roles: () => config.catalog.roles,
     settings,
     get policy() {
@@ -189,7 +208,7 @@ async function openRooms(
   });
   return {
     ...{ live, config, manager, systemJournal, log, journal, reader, models },
-    ...{ engineDeps, engine, servers, entropy, confinement, path },
+    ...{ engineDeps, engine, servers, entropy, confinement, memory, path },
   };
 }
 
@@ -219,6 +238,7 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
     schedules,
     reader,
     subscribe: journal.subscribe,
+    memory: rooms.memory,
     roles: () => config.catalog,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {
@@ -241,6 +261,7 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
         { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
         signal,
       )),
+      memoryCheck(await rooms.memory.status()),
       ...mcpChecks(servers.status()),
       ...(await confinement.prove()),
     ],

@@ -35,6 +35,10 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "schedule.add": ACTS,
   "schedule.list": LOOKS,
   "schedule.remove": ACTS,
+  // Agents of one identity share a memory, whoever's runs they carry out.
+  "memory.list": ADMIN_LOOKS,
+  "memory.query": ADMIN_LOOKS,
+  "memory.forget": ADMIN_ACTS,
   "audit.query": LOOKS,
   "audit.verify": ADMIN_LOOKS,
   "audit.tail": LOOKS,

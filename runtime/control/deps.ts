@@ -1,4 +1,5 @@
 import type { VerifyReport } from "../audit/verify.js";
+import type { Memory } from "../memory/memory.js";
 import type {
   CatalogProblem,
   DaemonStatus,
@@ -34,6 +35,7 @@ export interface ControlDeps extends EventSource {
     role: RoleReport,
     params: Readonly<Record<string, string | string[]>>,
   ) => RoleExplanation;
+  readonly memory: Pick<Memory, "list" | "query" | "match" | "forget">;
   readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;

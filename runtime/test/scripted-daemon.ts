@@ -121,6 +121,12 @@ function scriptedDeps(
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
       remove: async () => {},
     },
+    memory: {
+      list: () => [],
+      match: () => [],
+      query: () => Promise.resolve({ results: [], text_only: null }),
+      forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
+    },
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     explainRole: ({ role }, params) => ({
       role: role.name,
