@@ -156,7 +156,6 @@ async function openRooms(
     journal.subscribe((events) => {
       for (const event of events) systemJournal.write(entryOf(event));
     });
-  const reader = openReader(places.databaseFile);
   const models = modelsOf(config);
   const { nativeDir, programDir, path } = options;
   const confinement = await openConfinement({

@@ -131,7 +131,7 @@ function live(
     name,
     ceiling,
     ports,
-    memory: memoryRules(wish.name),
+    memory: memoryRules(name),
     workspace: run.dir,
     trouble: {},
     record: recorder(run.deps.journal, {
