@@ -152,10 +152,9 @@ async function openRooms(
       else systemJournal.write(headEntry(head));
     },
   });
-  if (systemJournal !== undefined)
-    journal.subscribe((events) => {
-      for (const event of events) systemJournal.write(entryOf(event));
-    });
+  journal.subscribe((events) => {
+    for (const event of events) systemJournal?.write(entryOf(event));
+  });
   const models = modelsOf(config);
   const { nativeDir, programDir, path } = options;
   const confinement = await openConfinement({
