@@ -13,12 +13,17 @@ import {
 } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
 import { openGate } from "./control/access.js";
+import { type Api, openApi } from "./control/api.js";
 import type { ControlDeps } from "./control/deps.js";
 import { makeHandlers } from "./control/handlers.js";
+import { openEndpoints } from "./control/http/endpoints.js";
+import { type Metrics, openMetrics } from "./control/metrics.js";
 import { startServer } from "./control/server.js";
 import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
 import { mcpChecks, tellOfServers } from "./mcp-reports.js";
+import { mcpToken } from "./mcp-token.js";
+import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
@@ -83,20 +88,34 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await recordStart(rooms);
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const deps = controlDeps(rooms, schedules);
-  const server = await startServer({
-    socketPath: config.places.socketPath,
-    peerOf: confinement.peerOf,
-    log,
-    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
-    gate: openGate((event) => journal.append([event])),
-  });
+  const handlersFor = (caller: Caller) => makeHandlers(visibleTo(caller, deps));
+  const gate = openGate((event) => journal.append([event]));
+  const { peerOf } = confinement;
+  const { socketPath } = config.places;
+  const server = await startServer({ socketPath, peerOf, log, handlersFor, gate });
+  const endpoints = await openEndpointsOf(rooms, deps.metrics, openApi({ handlersFor, gate }));
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
   log.info({ reason }, "stopping");
+  await endpoints?.close();
   await server.close();
   await schedules.close();
   await engine.close(AbortSignal.timeout(STOP_GRACE_MS));
   await journal.append([{ kind: "daemon_stopped", actor: "daemon", reason }]);
+}
+
+/** The MCP server and its neighbours, where mcp-servers.yaml enables them. Whoever holds the token acts as this daemon's own user. */
+async function openEndpointsOf({ config, confinement, log }: Rooms, metrics: Metrics, api: Api) {
+  const { server } = config.mcp;
+  if (!server.enabled) return undefined;
+  const { mcpSocketPath: socketPath, mcpTokenFile } = config.places;
+  const endpoints = await openEndpoints({
+    ...{ server, socketPath, api, metrics, log, version: VERSION, peerOf: confinement.peerOf },
+    token: () => mcpToken(mcpTokenFile, config.credential("mcp")),
+    holder: { uid: process.getuid?.() ?? null, groups: [], admin: false },
+  });
+  log.info({ socket: socketPath, bind: server.bind, a2a: server.a2a }, "MCP server ready");
+  return endpoints;
 }
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
@@ -173,7 +192,10 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
   const { config, journal, reader, models, engine, servers, confinement, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
+  const metrics = openMetrics(reader, VERSION);
+  journal.subscribe(metrics.count);
   return {
+    metrics,
     engine,
     schedules,
     reader,

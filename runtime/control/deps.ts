@@ -11,6 +11,7 @@ import type { ToolSpec } from "../protocol/model.js";
 import type { RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
+import type { Metrics } from "./metrics.js";
 
 /** Where events come from: what is committed, and what has just been. */
 export interface EventSource {
@@ -35,6 +36,7 @@ export interface ControlDeps extends EventSource {
   ) => RoleExplanation;
   readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
+  readonly metrics: Metrics;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
   readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
 }

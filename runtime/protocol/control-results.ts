@@ -149,6 +149,7 @@ export const RESULTS = {
   "role.explain": RoleExplanation,
   "audit.query": z.strictObject({ events: z.array(WireEvent) }),
   "audit.verify": VerifyReport,
+  "system.metrics": z.strictObject({ text: z.string() }),
   "system.status": DaemonStatus,
   "system.doctor": z.strictObject({ checks: z.array(DoctorCheck) }),
 } as const satisfies Partial<Record<Method, z.ZodType>>;
