@@ -1,8 +1,9 @@
 import {
   type AgentCard,
+  type ListTasksRequest,
+  type ListTasksResponse,
   type Message,
   type SendMessageRequest,
-  type StreamResponse,
   type Task,
   TaskState,
 } from "@a2a-js/sdk";
@@ -15,10 +16,10 @@ import {
 import type { A2ARequestHandler } from "@a2a-js/sdk/server";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { RunReport } from "../../protocol/control-results.js";
-import { isRunEnded } from "../../protocol/run.js";
 import type { Api } from "../api.js";
 import type { CallContext } from "../handler.js";
-import { statusUpdate, taskOfRun } from "./task-of-run.js";
+import { followTask } from "./follow-task.js";
+import { taskOfRun } from "./task-of-run.js";
 
 const PAGE = 50;
 
@@ -29,37 +30,7 @@ export function a2aHandler(card: AgentCard, api: Api, context: CallContext): A2A
     const { run_id } = await api.call("run.submit", { goal: goalOf(request) }, context);
     return run(run_id);
   };
-  const follow = async function* (
-    first: RunReport,
-  ): AsyncGenerator<StreamResponse, void, undefined> {
-    yield { payload: { $case: "task", value: taskOfRun(first) } };
-    let shown = first.state;
-    const asked = { run_id: first.run_id, after_seq: first.last_seq };
-    for await (const frame of api.stream("run.attach", asked, context)) {
-      if (frame.kind !== "event" && frame.kind !== "end") continue;
-      if (frame.kind === "event" && frame.event.kind !== "run_state_changed") continue;
-      const now = await run(first.run_id);
-      if (now.state === shown && frame.kind !== "end") continue;
-      shown = now.state;
-      if (isRunEnded(now.state)) {
-        const task = taskOfRun(now);
-        for (const artifact of task.artifacts) {
-          const update = {
-            taskId: now.run_id,
-            contextId: now.run_id,
-            artifact,
-            append: false,
-            lastChunk: true,
-            metadata: undefined,
-          };
-          yield { payload: { $case: "artifactUpdate", value: update } };
-        }
-        yield statusUpdate(now);
-        return;
-      }
-      yield statusUpdate(now);
-    }
-  };
+  const follow = (first: RunReport) => followTask(first, api, context);
   const noPush = () => Promise.reject(new PushNotificationNotSupportedError());
   return {
     getAgentCard: () => Promise.resolve(card),
@@ -82,28 +53,12 @@ export function a2aHandler(card: AgentCard, api: Api, context: CallContext): A2A
     resubscribe: async function* ({ id }) {
       yield* follow(await run(id));
     },
-    listTasks: async ({ pageSize = PAGE, status, pageToken }) => {
+    listTasks: async (asked) => {
       const { runs } = await api.call("run.list", { all: true }, context);
-      const reports = await Promise.all(runs.map(({ run_id }) => run(run_id)));
-      const tasks = reports
-        .map(taskOfRun)
-        .filter(
-          (task) => status === TaskState.TASK_STATE_UNSPECIFIED || task.status?.state === status,
-        );
-      const start =
-        pageToken === ""
-          ? 0
-          : Math.max(
-              0,
-              tasks.findIndex(({ id }) => id === pageToken),
-            );
-      const page = tasks.slice(start, start + pageSize);
-      return {
-        tasks: page,
-        nextPageToken: tasks[start + pageSize]?.id ?? "",
-        pageSize: page.length,
-        totalSize: tasks.length,
-      };
+      return pageOf(
+        await Promise.all(runs.map(async ({ run_id }) => taskOfRun(await run(run_id)))),
+        asked,
+      );
     },
     createTaskPushNotificationConfig: noPush,
     getTaskPushNotificationConfig: noPush,
@@ -137,4 +92,19 @@ async function found<T>(ask: () => Promise<T>): Promise<T> {
       throw new TaskNotFoundError(thrown.message);
     throw new RequestMalformedError(thrown.message);
   }
+}
+
+/** One page of the tasks in the state that is asked for, or in any; a page's token is the id it begins with. */
+function pageOf(all: readonly Task[], asked: ListTasksRequest): ListTasksResponse {
+  const { status, pageToken, pageSize = PAGE } = asked;
+  const isAsked = (task: Task) =>
+    status === TaskState.TASK_STATE_UNSPECIFIED || task.status?.state === status;
+  const tasks = all.filter(isAsked);
+  const start = Math.max(
+    0,
+    tasks.findIndex(({ id }) => id === pageToken),
+  );
+  const page = tasks.slice(start, start + pageSize);
+  const nextPageToken = tasks[start + pageSize]?.id ?? "";
+  return { tasks: page, nextPageToken, pageSize: page.length, totalSize: tasks.length };
 }

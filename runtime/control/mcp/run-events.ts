@@ -1,4 +1,6 @@
 import { AgentdError } from "../../protocol/agentd-error.js";
+import type { Frame } from "../../protocol/control.js";
+import type { ErrorCode } from "../../protocol/error-code.js";
 import type { Api } from "../api.js";
 import { type HttpCall, refuse } from "../http/listener.js";
 
@@ -8,27 +10,36 @@ export function runEvents(api: Api): (call: HttpCall) => Promise<void> {
     const run_id = url.searchParams.get("run_id") ?? "";
     const after_seq = Number(url.searchParams.get("after_seq") ?? 0);
     try {
-      const frames = api.stream("run.attach", { run_id, after_seq }, { peer, signal });
-      for await (const frame of frames) {
-        if (!response.headersSent)
-          response.writeHead(200, {
-            "content-type": "text/event-stream",
-            "cache-control": "no-store",
-          });
-        if (!response.write(`event: ${frame.kind}\ndata: ${JSON.stringify(frame)}\n\n`))
-          await drained(response, signal);
-        if (signal.aborted) break;
-      }
-      response.end();
+      await send(
+        api.stream("run.attach", { run_id, after_seq }, { peer, signal }),
+        response,
+        signal,
+      );
     } catch (thrown) {
       if (!(thrown instanceof AgentdError)) throw thrown;
-      refuse(
-        response,
-        thrown.code === "not_permitted" ? 403 : thrown.code === "unknown_id" ? 404 : 400,
-        thrown.message,
-      );
+      refuse(response, STATUS[thrown.code] ?? 400, thrown.message);
     }
   };
+}
+
+const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  not_permitted: 403,
+  unknown_id: 404,
+};
+const HEAD = { "content-type": "text/event-stream", "cache-control": "no-store" };
+
+async function send(
+  frames: AsyncIterable<Frame>,
+  response: HttpCall["response"],
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const frame of frames) {
+    if (!response.headersSent) response.writeHead(200, HEAD);
+    const taken = response.write(`event: ${frame.kind}\ndata: ${JSON.stringify(frame)}\n\n`);
+    if (!taken) await drained(response, signal);
+    if (signal.aborted) break;
+  }
+  response.end();
 }
 
 function drained(response: HttpCall["response"], signal: AbortSignal): Promise<void> {
