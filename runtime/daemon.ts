@@ -10,21 +10,28 @@ import { explainRole } from "./catalog/explain-role.js";
 import type { Configuration, ConfigurationSources } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
 import { openGate } from "./control/access.js";
+import { openApi } from "./control/api.js";
 import type { ControlDeps } from "./control/deps.js";
 import { makeHandlers } from "./control/handlers.js";
+import { openMetrics } from "./control/metrics.js";
 import { startServer } from "./control/server.js";
 import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
+import { chooseEmbedder } from "./embeddings.js";
 import { keepTold, statusText } from "./keep-told.js";
 import { derived, type LiveConfiguration, openLiveConfiguration } from "./live-configuration.js";
 import { modelsOf, networkOf } from "./live-models.js";
 import { mcpChecks, tellOfServers } from "./mcp-reports.js";
+import { openMcpServer } from "./mcp-server.js";
+import type { Memory } from "./memory/memory.js";
+import { openMemory } from "./memory/open-memory.js";
+import { memoryCheck } from "./memory-check.js";
+import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import type { ModelDirectory } from "./providers/models.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
-import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
 import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { selftests } from "./selftest.js";
@@ -40,7 +47,7 @@ import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
-/** How long a stopping daemon waits for its runs to end, in ms. */
+/** How long a stopping daemon waits for tool calls under way, in ms. */
 const STOP_GRACE_MS = 5_000;
 
 export interface DaemonOptions extends ConfigurationSources {
@@ -70,6 +77,7 @@ interface Rooms {
   readonly servers: McpServers;
   readonly entropy: Entropy;
   readonly confinement: Confinement;
+  readonly memory: Memory;
   readonly path: string;
 }
 
@@ -91,23 +99,23 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
 
 /** Serve until `stop` says why to end; when it returns or throws, nobody is served any more. */
 async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
-  const { config, log, journal, reader, engine, models, confinement, manager } = rooms;
-  await failInterrupted(journal, reader);
+  const { config, log, journal, engine, models, confinement, manager } = rooms;
   await recordStart(rooms);
+  await engine.recover();
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const deps = controlDeps(rooms, schedules);
-  const server = await startServer({
-    socketPath: config.places.socketPath,
-    peerOf: confinement.peerOf,
-    log,
-    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
-    gate: openGate((event) => journal.append([event])),
-  });
+  const handlersFor = (caller: Caller) => makeHandlers(visibleTo(caller, deps));
+  const gate = openGate((event) => journal.append([event]));
+  const { peerOf } = confinement;
+  const { socketPath } = config.places;
+  const server = await startServer({ socketPath, peerOf, log, handlersFor, gate });
+  const endpoints = await openMcpServer(rooms, deps.metrics, openApi({ handlersFor, gate }));
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   manager.ready(statusText(rooms));
   const untilThen = keepTold(rooms);
   const reason = await stop;
   log.info({ reason }, "stopping");
+  await endpoints?.close();
   manager.stopping(`stopping: ${reason}`);
   untilThen[Symbol.dispose]();
   await server.close();
@@ -118,8 +126,9 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
 async function closeRooms(rooms: Rooms): Promise<void> {
-  const { servers, confinement, reader, journal, manager, systemJournal } = rooms;
+  const { servers, confinement, memory, reader, journal, manager, systemJournal } = rooms;
   await servers.close();
+  await memory.close();
   await confinement.close();
   reader.close();
   await journal.close();
@@ -156,11 +165,25 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy: config.policy, path },
   });
+  const reader = openReader(places.databaseFile);
+  const memory = openMemory({
+    ...{ journal, reader, entropy, log: logTo(log) },
+    database: places.databaseFile,
+    index: places.memoryIndexFile,
+    embedder: chooseEmbedder(
+      { file: config.providersFile, credential: config.credential, ...networkOf(config) },
+      confinement,
+      programDir,
+    ),
+    retentionDays: settings.memory.retention_days,
+  });
   let servers: McpServers | undefined;
   const engineDeps: EngineDeps = {
     journal,
+    reader,
     models,
     tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
+    memory,
     roles: () => config.catalog.roles,
     settings,
     get policy() {
@@ -186,10 +209,9 @@ async function openRooms(
     ...tellOfServers(journal, log),
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
   });
-  const reader = openReader(places.databaseFile);
   return {
     ...{ live, config, manager, systemJournal, log, journal, reader, models },
-    ...{ engineDeps, engine, servers, entropy, confinement, path },
+    ...{ engineDeps, engine, servers, entropy, confinement, memory, path },
   };
 }
 
@@ -214,11 +236,15 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
   const { config, journal, reader, models, engineDeps, engine, servers, confinement, path } = rooms;
   const { places } = config;
   const startedAt = new Date().toISOString();
+  const metrics = openMetrics(reader, VERSION);
+  journal.subscribe(metrics.count);
   return {
+    metrics,
     engine,
     schedules,
     reader,
     subscribe: journal.subscribe,
+    memory: rooms.memory,
     roles: () => config.catalog,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {
@@ -241,6 +267,7 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
         { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
         signal,
       )),
+      memoryCheck(await rooms.memory.status()),
       ...mcpChecks(servers.status()),
       ...(await confinement.prove()),
     ],
