@@ -24,7 +24,7 @@ function it(rule, check) {
   test(rule, { skip }, check);
 }
 
-describe("the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
+describe("A20 the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
   /** @type {import("./vm.mjs").Vm} */
   let vm;
   /** @type {string} */

@@ -1,4 +1,4 @@
-// copyright.mjs: prints debian/copyright, made of package-lock.json and what the modules themselves declare: a paragraph for each group
+// copyright.mjs [COMPONENT...]: prints debian/copyright, made of package-lock.json and what the modules themselves declare: a paragraph for each group
 // of modules with the same copyright lines and licence. make-source puts it into the source package.
 // The texts of the licences stand in packaging/deb/licences; a licence without a text is an error.
 import { execFileSync } from "node:child_process";
@@ -43,7 +43,8 @@ function holders(dir, name, { author }) {
 }
 
 const groups = new Map();
-for (const component of ["tools", "vendor"])
+const wanted = process.argv.slice(2);
+for (const component of wanted.length > 0 ? wanted : ["tools", "vendor"])
   for (const module of modules(component)) {
     const dir = join(root, module);
     const json = JSON.parse(readFileSync(join(dir, "package.json"), "utf8"));
