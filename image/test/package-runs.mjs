@@ -2,8 +2,8 @@
 // limits beside a run that goes on, and the ways in which a daemon or a machine can end in the middle of a run.
 import assert from "node:assert/strict";
 
-/** How a run ends whose daemon went away under it. */
-export const INTERRUPTED = "failed";
+/** How a run ends whose daemon went away under it: it is taken up, and the model is told that the call's outcome is unknown. */
+export const INTERRUPTED = "succeeded";
 
 const SERVICE = "/sys/fs/cgroup/system.slice/agentd.service";
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
@@ -41,7 +41,6 @@ export function layerTests(it, words) {
   const { beginLong, isClean } = deedsOf(words);
   it("every layer is in force around a live worker, seen from outside in /proc", async (t) => {
     await words.useScriptedModel();
-    await must("systemctl reload agentd.service");
     const id = await beginLong();
     const daemon = await mainPid();
     const pid = (await must("pgrep -u aaos -x perl | tail -n1")).trim();
@@ -161,9 +160,6 @@ export function endingTests(it, words, vm) {
       assert.equal(await must("systemctl is-active agentd.service"), "active\n");
       assert.equal(await ends(id, "ada"), INTERRUPTED);
       await isClean();
-      await must(
-        "systemd-run --quiet --unit model node /opt/in/model/scripted-model-main.js /opt/in/model/script.json --port 8098",
-      );
     });
   }
 

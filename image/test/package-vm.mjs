@@ -98,6 +98,14 @@ parameters:
 capabilities: ["exec: perl", "file_read: /output/*", "file_write: /output/*"]
 `;
 
+const MODEL_UNIT = `[Unit]
+Before=agentd.service
+[Service]
+ExecStart=/usr/bin/node /usr/local/lib/model/scripted-model-main.js /usr/local/lib/model/script.json --port ${MODEL_PORT}
+[Install]
+WantedBy=multi-user.target
+`;
+
 const PROVIDERS = `default: local
 providers: {local: {api: openai, base_url: "http://127.0.0.1:${MODEL_PORT}/v1"}}
 models: {scripted: {provider: local, context: 32768}}
@@ -129,14 +137,18 @@ export function wordsFor(vm) {
       must(
         `for i in $(seq ${seconds}); do if ${condition}; then exit 0; fi; sleep 1; done; echo "never: "${quote(condition)}; systemctl status --no-pager agentd; exit 1`,
       ),
-    /** The model's server, and the files that make agents use it; they are read by a reload. */
+    /** The model's server, there at every boot before the daemon. */
+    installScriptedModel: async () => {
+      await must("cp -r /opt/in/model /usr/local/lib/model");
+      await put("/etc/systemd/system/model.service", MODEL_UNIT);
+      await must("systemctl enable --now --quiet model.service");
+    },
+    /** The files that make agents use it. */
     useScriptedModel: async () => {
-      await must(
-        `systemd-run --quiet --unit model node /opt/in/model/scripted-model-main.js /opt/in/model/script.json --port ${MODEL_PORT}`,
-      );
       await put("/etc/aaos/policy.yaml", POLICY);
       await put("/etc/aaos/providers.yaml", PROVIDERS);
       await put("/etc/aaos/roles/tester.yaml", ROLE);
+      await must("systemctl reload agentd.service");
     },
     /** Submits one task of the script; its run's id. @param {string} task @param {string} user */
     begin: async (task, user) => {

@@ -59,6 +59,7 @@ describe("A20 the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     });
     for (const user of ["ada", "bob", "eve"])
       await must(`useradd --create-home --shell /bin/bash ${user}`);
+    await words.installScriptedModel();
     untouched = await files();
   });
 
