@@ -43,6 +43,7 @@ import {
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
 import { openSystemJournal, type SystemJournal } from "./system-journal.js";
+import { openTelemetry } from "./telemetry.js";
 import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
@@ -109,6 +110,7 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const { peerOf } = confinement;
   const { socketPath } = config.places;
   const server = await startServer({ socketPath, peerOf, log, handlersFor, gate });
+  const telemetry = await openTelemetry(config.settings.telemetry, journal, log);
   const endpoints = await openMcpServer(rooms, deps.metrics, openApi({ handlersFor, gate }));
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   manager.ready(statusText(rooms));
@@ -122,6 +124,7 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await schedules.close();
   await engine.close(AbortSignal.timeout(STOP_GRACE_MS));
   await journal.append([{ kind: "daemon_stopped", actor: "daemon", reason }]);
+  await telemetry.close();
 }
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
