@@ -181,6 +181,7 @@ async function openRooms(
     retentionDays: settings.memory.retention_days,
   });
   let servers: McpServers | undefined;
+  const { launchServer: launch, relay } = confinement;
   const engineDeps: EngineDeps = {
     journal,
     reader,
@@ -197,11 +198,7 @@ async function openRooms(
     openPorts: confinement.openPorts,
     prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
-    servers: {
-      launch: confinement.launchServer,
-      relay: confinement.relay,
-      credential: config.credential,
-    },
+    servers: { launch, relay, credential: config.credential },
     entropy,
     log: logTo(log),
   };
