@@ -48,6 +48,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
   const check = (run_id: RunId, request: RunRequest): void => {
     explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
   };
+  const { admit, ...told } = orders(deps, runs);
   let closing = false;
   return {
     recover: async () => {
@@ -66,6 +67,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
       const run_id = RunId.parse(ulid(deps.entropy));
       // A request that names no role or wrong parameters is refused to its face; no run comes of it.
       check(run_id, request);
+      admit("submit");
       const submitted = { kind: "run_submitted" as const, owner_uid: peer.uid, ...request };
       await deps.journal.append([
         { ...submitted, run_id, actor: actorOf(peer) },
@@ -77,7 +79,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
     check: (request) => {
       check(RunId.parse(ulid(deps.entropy)), request);
     },
-    ...orders(deps, runs),
+    ...told,
     stopAgent: async (id: AgentId, peer) => {
       const agent = shared.liveAgents.get(id);
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));

@@ -95,10 +95,7 @@ function scriptedDeps(
         journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
-        setImmediate(() => {
-          script(journal, runId, request, abort.signal).catch(() => {});
-        });
-        await Promise.resolve();
+        setImmediate(() => script(journal, runId, request, abort.signal).catch(() => {}));
         return runId;
       },
       cancel: async (runId) => {
@@ -107,6 +104,8 @@ function scriptedDeps(
         await Promise.resolve();
       },
       recover: async () => {},
+      hold: async () => {},
+      goOn: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
       stopAgent: async (agentId) => {
