@@ -23,26 +23,26 @@ interface DiskWatchOptions {
  */
 export async function openDiskWatch(options: DiskWatchOptions): Promise<AsyncDisposable> {
   const { engine, everyMs, log } = options;
-  let low = false;
+  const now = { low: false };
   let looking: Promise<void> = Promise.resolve();
   const look = async (): Promise<void> => {
     try {
-      const found = await shortage(options, low ? ROOM_AGAIN : 1);
-      if (found !== undefined && !low) {
+      const found = await shortage(options, now.low ? ROOM_AGAIN : 1);
+      if (found !== undefined && !now.low) {
         log("warn", "runs are paused: the disk is nearly full", { reason: found });
         await engine.hold(found);
-      } else if (found === undefined && low) {
+      } else if (found === undefined && now.low) {
         log("info", "there is room on the disk again: runs go on");
         await engine.goOn();
       }
-      low = found !== undefined;
+      now.low = found !== undefined;
     } catch (thrown) {
       log("error", "the room on the disk could not be looked at", { error: errorText(thrown) });
     }
   };
   await look();
   // Of a daemon before this one.
-  if (!low) await engine.goOn();
+  if (!now.low) await engine.goOn();
   const timer = setInterval(() => {
     looking = looking.then(look);
   }, everyMs);

@@ -95,7 +95,7 @@ function scriptedDeps(
         journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
-        setImmediate(() => script(journal, runId, request, abort.signal).catch(() => {}));
+        setImmediate(() => void script(journal, runId, request, abort.signal).catch(() => {}));
         return runId;
       },
       cancel: async (runId) => {
