@@ -24,7 +24,7 @@ const MAY = {
     "protocol",
     "base",
   ],
-  appliance: ["audit", "store", "protocol", "base"],
+  appliance: ["catalog", "policy", "audit", "store", "protocol", "base"],
   control: ["runs", "appliance", "catalog", "memory", "audit", "store", "protocol", "base"],
   cli: ["appliance", "catalog", "policy", "protocol", "base"],
 };

@@ -7,7 +7,14 @@ import { findNative, findShare } from "./protocol/places.js";
 
 // The main of the one program. It alone reads the environment; the daemon's code is loaded only by `run`.
 const { env } = process;
+const path = env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+const keys = {
+  deepseek: env["DEEPSEEK_API_KEY"],
+  anthropic: env["ANTHROPIC_API_KEY"],
+  openai: env["OPENAI_API_KEY"],
+};
 const programDir = dirname(fileURLToPath(import.meta.url));
+const nativeDir = findNative(programDir, existsSync);
 
 process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
@@ -17,21 +24,23 @@ process.exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   root: env["AAOS_ROOT"],
   share: findShare(env["AAOS_SHARE"], programDir, existsSync),
-  nativeDir: findNative(programDir, existsSync),
+  nativeDir,
+  env: (name) => env[name],
   noColor: env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "",
   runDaemon: async (places) => {
     const { runDaemon } = await import("./daemon.js");
     return runDaemon({
       places,
       credentialsDirectory: env["CREDENTIALS_DIRECTORY"],
-      keys: {
-        deepseek: env["DEEPSEEK_API_KEY"],
-        anthropic: env["ANTHROPIC_API_KEY"],
-        openai: env["OPENAI_API_KEY"],
-      },
+      keys,
       programDir,
-      nativeDir: findNative(programDir, existsSync),
-      path: env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+      nativeDir,
+      path,
     });
   },
+  probeHost: async (places, signal) => {
+    const { probeHost } = await import("./probe-host.js");
+    return probeHost({ places, nativeDir, path, keys }, signal);
+  },
+  checkProvider: async (...args) => (await import("./check-provider.js")).checkProvider(...args),
 });

@@ -1,5 +1,7 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import type { FileProblem } from "./catalog/file-problem.js";
+import type { Loaded } from "./catalog/load-dirs.js";
+import { type AgentManifest, loadManifests, manifestDirs } from "./catalog/manifests.js";
 import { type LoadedRole, loadRoles } from "./catalog/roles.js";
 import { readPolicy, readProviders, readSettings } from "./catalog/settings.js";
 import { type CredentialSources, readCredential } from "./credentials.js";
@@ -24,6 +26,7 @@ export interface Configuration {
   readonly providersFile: ProvidersFile;
   readonly catalog: {
     readonly roles: ReadonlyMap<string, LoadedRole>;
+    readonly manifests: ReadonlyMap<string, Loaded<AgentManifest>>;
     readonly problems: readonly FileProblem[];
   };
   readonly credential: (name: string) => string | undefined;
@@ -44,13 +47,19 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     settings,
     policy: withResolvedRoots(policy),
     providersFile,
-    catalog: loadRoles([
-      { dir: places.vendorRolesDir, origin: "vendor" },
-      { dir: places.operatorRolesDir, origin: "operator" },
-    ]),
+    catalog: loadCatalog(places),
     credential,
     secrets: secretNames(providersFile).flatMap((name) => credential(name) ?? []),
   };
+}
+
+function loadCatalog(places: Places): Configuration["catalog"] {
+  const { roles, problems } = loadRoles([
+    { dir: places.vendorRolesDir, origin: "vendor" },
+    { dir: places.operatorRolesDir, origin: "operator" },
+  ]);
+  const agents = loadManifests(manifestDirs(places));
+  return { roles, manifests: agents.manifests, problems: [...problems, ...agents.problems] };
 }
 
 /** The state's folders, made where missing, and free of links, so that a path below them is what it seems. */

@@ -15,9 +15,10 @@ import type { EngineDeps } from "./runs/deps.js";
 import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
+import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
-import { openSandbox, type Sandbox } from "./sandbox/open-sandbox.js";
+import { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/open-sandbox.js";
 import { peerUid } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
@@ -67,8 +68,10 @@ export interface ConfinementOptions {
 }
 
 /** What confines agents here, and how to ask about it. */
-export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile"> {
+export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
   readonly peerOf: (socket: Socket) => Peer;
+  /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
+  readonly landlockAbi: number | null;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
@@ -93,22 +96,16 @@ type State =
 /** Proves every layer by a launch, so that the first agent does not find out. Never throws. */
 export async function openConfinement(options: ConfinementOptions): Promise<Confinement> {
   const { launcher, places, policy } = options;
-  const landlockAbi = launcher.addon?.landlockAbi() ?? 0;
-  const compileFor = compileOnHost({ landlockAbi, path: options.path, cgroup: delegatedCgroup() });
+  const compileFor = compilerOf(options);
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
-  const sandbox = launcher.ok ? sandboxOf(options, launcher) : undefined;
-  const probe = async (): Promise<LayerProbe | AgentdError> => {
-    if (!launcher.ok) return launcher.error;
-    const worker = join(options.nativeDir, "aaos-files");
-    try {
-      const request = { kind: "files", worker, cgroup_name: "probe" } as const;
-      const compiled = await compileFor(request, { capabilities: [], ceiling });
-      if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
-      return await probeLayers(launcher, compiled.plan);
-    } catch (thrown) {
-      return unavailable(errorText(thrown));
-    }
-  };
+  const web = webProgram(options);
+  const compileSpare = (cgroup_name: string) =>
+    compileFor(
+      { kind: "web", ...web, cgroup_name },
+      { capabilities: [{ kind: "web_search" }], ceiling },
+    );
+  const sandbox = launcher.ok ? sandboxOf(options, launcher, { web, compileSpare }) : undefined;
+  const probe = () => proveLayers(options, compileFor);
   let state: State = stateOf(await probe(), sandbox);
   if (launcher.ok) {
     launcher.lost.addEventListener("abort", () => {
@@ -121,7 +118,11 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
+    prepareWeb: (agents) => {
+      if (state.ok) state.sandbox.prepareWeb(agents);
+    },
     peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    landlockAbi: landlockAbiOf(launcher),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
       const proven = await probe();
@@ -132,9 +133,46 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
   };
 }
 
+/** A launch in every layer, by this very process, where no daemon can be asked. Never throws. */
+export async function proveConfinement(options: ProbeOptions): Promise<readonly DoctorCheck[]> {
+  return checksOf(await proveLayers(options, compilerOf(options)));
+}
+
+export function landlockAbiOf({ addon }: Launcher): number | null {
+  return addon?.landlockAbi() ?? null;
+}
+
+type ProbeOptions = Pick<
+  ConfinementOptions,
+  "launcher" | "nativeDir" | "places" | "policy" | "path"
+>;
+
+function compilerOf({ launcher, path }: ProbeOptions): EngineDeps["compile"] {
+  const landlockAbi = landlockAbiOf(launcher) ?? 0;
+  return compileOnHost({ landlockAbi, path, cgroup: delegatedCgroup() });
+}
+
+async function proveLayers(
+  { launcher, nativeDir, places, policy }: ProbeOptions,
+  compileFor: EngineDeps["compile"],
+): Promise<LayerProbe | AgentdError> {
+  if (!launcher.ok) return launcher.error;
+  const worker = join(nativeDir, "aaos-files");
+  const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
+  try {
+    const request = { kind: "files", worker, cgroup_name: "probe" } as const;
+    const compiled = await compileFor(request, { capabilities: [], ceiling });
+    if (!compiled.ok) return unavailable("problem" in compiled ? compiled.problem : "denied");
+    return await probeLayers(launcher, compiled.plan);
+  } catch (thrown) {
+    return unavailable(errorText(thrown));
+  }
+}
+
 function sandboxOf(
-  { nativeDir, programDir, places, settings }: ConfinementOptions,
+  { nativeDir, places, settings }: ConfinementOptions,
   { addon, spawner }: Extract<Launcher, { ok: true }>,
+  web: Pick<SandboxOptions, "web" | "compileSpare">,
 ): Sandbox {
   const homes = join(realpathSync(places.stateDir), "homes");
   // Of agents that a daemon before this one did not live to clear away.
@@ -148,13 +186,17 @@ function sandboxOf(
       egress: { resolve: addressesOf, ownAddresses, quotas: QUOTAS, ...upstream },
     },
     fileWorker: join(nativeDir, "aaos-files"),
-    web: {
-      script: join(programDir, "web-worker.js"),
-      args: settings.ca_files.flatMap((file) => ["--ca", file]),
-      trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
-    },
+    ...web,
     homes,
   });
+}
+
+function webProgram({ programDir, settings }: ConfinementOptions): WebWorkerProgram {
+  return {
+    script: join(programDir, "web-worker.js"),
+    args: settings.ca_files.flatMap((file) => ["--ca", file]),
+    trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
+  };
 }
 
 /** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */

@@ -4,6 +4,7 @@ import pino, { type Logger } from "pino";
 import { type Journal, openJournal } from "./audit/journal.js";
 import { makeRedactor } from "./audit/redact.js";
 import { verifyOffLoop } from "./audit/verify-off-loop.js";
+import type { Entropy } from "./base/ulid.js";
 import { explainRole } from "./catalog/explain-role.js";
 import {
   type Configuration,
@@ -18,9 +19,12 @@ import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
 import type { ModelDirectory } from "./providers/models.js";
+import type { NetworkOptions } from "./providers/network.js";
+import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
 import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
+import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
@@ -45,6 +49,7 @@ interface Rooms {
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
+  readonly entropy: Entropy;
   readonly confinement: Confinement;
   readonly path: string;
 }
@@ -70,16 +75,18 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const { config, log, journal, reader, engine, models, confinement } = rooms;
   await failInterrupted(journal, reader);
   await recordStart(rooms);
+  const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
     log,
-    handlers: handlersOf(rooms),
+    handlers: handlersOf(rooms, schedules),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
   log.info({ reason }, "stopping");
   await server.close();
+  await schedules.close();
   await engine.close(AbortSignal.timeout(STOP_GRACE_MS));
   await journal.append([{ kind: "daemon_stopped", actor: "daemon", reason }]);
 }
@@ -97,7 +104,6 @@ async function openRooms(
   launcher: Launcher,
 ): Promise<Rooms> {
   const { places, settings, policy, catalog } = config;
-  const proxy = settings.proxy === undefined ? {} : { proxy: settings.proxy };
   const log = pino({ name: "agentd", level: settings.log_level });
   const entropy = { now: Date.now, randomBytes };
   const journal = await openJournal({
@@ -113,7 +119,7 @@ async function openRooms(
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     random: Math.random,
     now: Date.now,
-    ...proxy,
+    ...networkOf(config),
   });
   const { nativeDir, programDir, path } = options;
   const confinement = await openConfinement({
@@ -129,19 +135,26 @@ async function openRooms(
     neverGrantable: neverGrantable(places),
     workspaceBase: places.workspaceDir,
     openPorts: confinement.openPorts,
+    prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
     entropy,
-    log: (level, message, fields = {}) => log[level](fields, message),
+    log: logTo(log),
   });
   const reader = openReader(places.databaseFile);
-  return { config, log, journal, reader, models, engine, confinement, path };
+  return { config, log, journal, reader, models, engine, entropy, confinement, path };
 }
 
-function handlersOf({ config, journal, reader, models, engine, confinement, path }: Rooms) {
+function logTo(log: Logger): EngineDeps["log"] {
+  return (level, message, fields = {}) => log[level](fields, message);
+}
+
+function handlersOf(rooms: Rooms, schedules: Schedules) {
+  const { config, journal, reader, models, engine, confinement, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
   return makeHandlers({
     engine,
+    schedules,
     reader,
     subscribe: journal.subscribe,
     roles: () => catalog,
@@ -161,9 +174,20 @@ function handlersOf({ config, journal, reader, models, engine, confinement, path
       agents_active: reader.agents({ all: false }).length,
       confinement: [...confinement.layers()],
     }),
-    doctor: async () => [...diagnose({ ...config, models, path }), ...(await confinement.prove())],
+    doctor: async (signal) => [
+      ...(await diagnose(
+        { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
+        signal,
+      )),
+      ...(await confinement.prove()),
+    ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   });
+}
+
+/** How the daemon itself reaches model APIs. */
+function networkOf({ settings }: Configuration): NetworkOptions {
+  return settings.proxy === undefined ? {} : { proxy: settings.proxy };
 }
 
 async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {
@@ -185,7 +209,7 @@ async function recordStart({ config, journal, log, confinement }: Rooms): Promis
       problem: message,
     })),
   ]);
-  for (const problem of problems) log.warn(problem, "a role disabled itself");
+  for (const problem of problems) log.warn(problem, "a file of the catalog disabled itself");
   if (layers.length > 0) log.info({ layers }, "agents are confined");
   else log.error("agents cannot be confined here, so none will run: see `agentd doctor`");
 }

@@ -17,6 +17,7 @@ const TABLES = {
   tokens:
     "SELECT t.*, a.run_id AS of_run FROM tokens t JOIN agents a USING (agent_id) ORDER BY token_id",
   approvals: "SELECT *, run_id AS of_run FROM approvals ORDER BY approval_id",
+  schedules: "SELECT *, NULL AS of_run FROM schedules ORDER BY schedule_id",
 } as const;
 
 interface ProjectionCheck extends Disposable {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { formatCapability } from "../policy/grammar.js";
 import { formatProblem } from "./file-problem.js";
@@ -89,4 +90,23 @@ it("manifests load by name, a broken one disables itself alone", () => {
   const { manifests, problems } = loadManifests([{ dir, origin: "operator" }]);
   expect([...manifests.keys()]).toEqual(["research-agent"]);
   expect(problems.map((problem) => problem.field)).toEqual(["model", "system_prompt"]);
+});
+
+it("a tool that does not exist is refused with its line, in a capability and under approval_required", () => {
+  const text = SEED.replace("tool: memory_query", "tool: memory_qurey").replace(
+    "- file_write\nmemory",
+    "- file_wirte\n- mcp.files.read\nmemory",
+  );
+  const parsed = parseManifest(text, "m.yaml");
+  expect(parsed.ok ? [] : parsed.problems.map(formatProblem)).toEqual([
+    "m.yaml:11: capabilities[5]: there is no tool 'memory_qurey' (did you mean memory_query?)",
+    "m.yaml:13: approval_required[0]: there is no tool 'file_wirte' (did you mean file_write?)",
+  ]);
+});
+
+it("the vendor manifests load", () => {
+  const vendor = fileURLToPath(new URL("../../packaging/manifests", import.meta.url));
+  const { manifests, problems } = loadManifests([{ dir: vendor, origin: "vendor" }]);
+  expect(problems).toEqual([]);
+  expect([...manifests.keys()]).toEqual(["coordinator", "reader", "research-agent"]);
 });

@@ -2,18 +2,13 @@ import { suggest } from "../base/suggest.js";
 import { checkTemplate } from "../policy/expand.js";
 import type { Role } from "../protocol/role.js";
 import type { FieldPath } from "./file-problem.js";
-
-/** Something that the schema of a role cannot see. */
-export interface RoleFinding {
-  readonly path: FieldPath;
-  readonly message: string;
-  readonly hint: string | null;
-}
+import { checkToolNames, type Finding } from "./tool-checks.js";
 
 /** Everything that is wrong in a role whose shape is right: capabilities, placeholders, aliases, ladder, outputs. */
-export function checkRole(role: Role): readonly RoleFinding[] {
+export function checkRole(role: Role): readonly Finding[] {
   return [
     ...role.capabilities.flatMap((_, i) => checkCapability(role, i)),
+    ...checkToolNames(role),
     ...checkMessage(role),
     ...checkAliases(role),
     ...checkLadder(role),
@@ -32,7 +27,7 @@ export function declaredOutputs(role: Role): readonly string[] {
   return [...new Set(names.filter((name) => name !== undefined))];
 }
 
-function checkCapability(role: Role, index: number): readonly RoleFinding[] {
+function checkCapability(role: Role, index: number): readonly Finding[] {
   const source = role.capabilities[index];
   if (source === undefined) return [];
   const path = ["capabilities", index];
@@ -48,7 +43,7 @@ function checkCapability(role: Role, index: number): readonly RoleFinding[] {
   });
 }
 
-function checkMessage(role: Role): readonly RoleFinding[] {
+function checkMessage(role: Role): readonly Finding[] {
   const names = [...role.message_template.matchAll(/\{([a-z][a-z0-9_]*)(?:\.\*)?\}/g)];
   const unknown = new Set(
     names.map(([, name = ""]) => name).filter((name) => !Object.hasOwn(role.parameters, name)),
@@ -56,15 +51,15 @@ function checkMessage(role: Role): readonly RoleFinding[] {
   return [...unknown].map((name) => undeclared(role, ["message_template"], name));
 }
 
-function undeclared(role: Role, path: FieldPath, name: string): RoleFinding {
+function undeclared(role: Role, path: FieldPath, name: string): Finding {
   const near = suggest(name, Object.keys(role.parameters));
   const hint = near === undefined ? "declare it under parameters" : `did you mean {${near}}?`;
   return { path, message: `{${name}} is no parameter of this role`, hint };
 }
 
-function checkAliases(role: Role): readonly RoleFinding[] {
+function checkAliases(role: Role): readonly Finding[] {
   const taken = new Map(Object.keys(role.parameters).map((name) => [name, name]));
-  const findings: RoleFinding[] = [];
+  const findings: Finding[] = [];
   for (const [name, { aliases }] of Object.entries(role.parameters)) {
     for (const [i, alias] of aliases.entries()) {
       const owner = taken.get(alias);
@@ -82,19 +77,19 @@ function checkAliases(role: Role): readonly RoleFinding[] {
   return findings;
 }
 
-function checkLadder({ model, model_ladder: [first] }: Role): readonly RoleFinding[] {
+function checkLadder({ model, model_ladder: [first] }: Role): readonly Finding[] {
   if (first === undefined || first === model) return [];
   const message = `begins with '${first}', but model is '${model}'`;
   return [{ path: ["model_ladder", 0], message, hint: "begin the ladder with the role's model" }];
 }
 
-function checkOutput(role: Role): readonly RoleFinding[] {
+function checkOutput(role: Role): readonly Finding[] {
   if (!role.require_declared_output || declaredOutputs(role).length > 0) return [];
   const hint = 'add the capability "file_write: {output}" with a parameter output';
   return [{ path: ["require_declared_output"], message: "but no output is declared", hint }];
 }
 
-function checkScaffold(role: Role): readonly RoleFinding[] {
+function checkScaffold(role: Role): readonly Finding[] {
   if (role.scaffold === undefined) return [];
   const missing = ["url", "output"].filter((name) => !Object.hasOwn(role.parameters, name));
   return missing.map((name) => ({

@@ -4,6 +4,7 @@ import { normaliseGlob } from "../policy/glob-syntax.js";
 import { parseGrant } from "../policy/grammar.js";
 import { parseNetworkRule } from "../policy/hosts.js";
 import { AgentdError } from "../protocol/agentd-error.js";
+import { WELL_KNOWN } from "../protocol/known-providers.js";
 import { PolicyFile } from "../protocol/policy-file.js";
 import { ProvidersFile } from "../protocol/providers-file.js";
 import { Settings } from "../protocol/settings.js";
@@ -63,7 +64,10 @@ function broken(file: string, problems: readonly FileProblem[]): AgentdError {
 }
 
 function checkProviders(file: ProvidersFile): readonly Finding[] {
-  const names = new Set([...Object.keys(file.providers), "builtin"]);
+  const entries = Object.keys(file.providers);
+  // Without an entry of the operator's the well-known ones are there, as soon as their keys are.
+  const known = entries.length > 0 ? entries : WELL_KNOWN.map(({ name }) => name);
+  const names = new Set([...known, "builtin"]);
   const findings: Finding[] = [];
   const unknown = (path: FieldPath, name: string): void => {
     if (names.has(name)) return;

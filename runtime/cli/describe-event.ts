@@ -3,6 +3,7 @@ import type { EventBody, EventBodyOf, EventKind } from "../protocol/event.js";
 import type { Usage } from "../protocol/model.js";
 import { clipColumns } from "./display-width.js";
 import { formatUsage, plural } from "./format.js";
+import { formatWhen } from "./format-when.js";
 import { jsonLine, plainLine } from "./plain-text.js";
 import type { Style } from "./style.js";
 
@@ -90,6 +91,11 @@ const OPERATOR: Descriptions = {
     "warn",
   ],
   human_approval_granted: ({ scope }) => [`approved for ${scope}`, "good"],
+  schedule_added: ({ when, next_at }) => [`${formatWhen(when)}; next at ${next_at}`],
+  schedule_fired: ({ due_at, missed }) => [
+    `due at ${due_at}${missed === 0 ? "" : `; missed before: ${missed}`}`,
+  ],
+  schedule_skipped: ({ due_at, reason }) => [`due at ${due_at}, not started: ${reason}`, "warn"],
   human_approval_denied: ({ reason }) => [`approval denied: ${reason}`, "bad"],
 };
 

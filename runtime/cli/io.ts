@@ -1,3 +1,6 @@
+import type { Readable } from "node:stream";
+import type { ProviderChoice } from "../appliance/configure/provider-changes.js";
+import type { DoctorCheck } from "../protocol/control-results.js";
 import type { ExitCode } from "../protocol/error-code.js";
 import type { Places } from "../protocol/places.js";
 
@@ -21,7 +24,7 @@ interface Signals {
 
 /** What the CLI may touch of its process, and what the main has read from the environment. */
 export interface CliIo {
-  readonly stdin: AsyncIterable<string | Uint8Array>;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
   readonly stdout: Output;
   readonly stderr: Output;
   readonly signals: Signals;
@@ -32,8 +35,21 @@ export interface CliIo {
   readonly share: string;
   /** Folder of what `native/` builds. */
   readonly nativeDir: string;
+  /** A variable of the environment that an argument names. */
+  readonly env: (name: string) => string | undefined;
   /** NO_COLOR. */
   readonly noColor: boolean;
   /** The daemon itself: `agentd run`. Only the main knows how. */
   readonly runDaemon: (places: Places) => Promise<ExitCode>;
+  /** The daemon's part of `agentd doctor`, by this process, where no daemon answers. */
+  readonly probeHost: (places: Places, signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
+  /** Asks the chosen provider's model for one word, with this key. */
+  readonly checkProvider: (
+    places: Places,
+    choice: Omit<ProviderChoice, "has_key">,
+    key: string | undefined,
+    signal: AbortSignal,
+  ) => Promise<
+    { readonly ok: true; readonly model: string } | { readonly ok: false; readonly message: string }
+  >;
 }

@@ -2,6 +2,8 @@ import type { Command as Commander } from "commander";
 import type { ExitCode } from "../protocol/error-code.js";
 import type { Command } from "./command.js";
 import type { AuditOptions } from "./verbs/audit.js";
+import type { ConfigureOptions } from "./verbs/configure.js";
+import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
 
 /** Runs one verb with what the global options say. */
@@ -23,6 +25,8 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerSubmit(program, act);
   registerRuns(program, act);
   registerRoles(program, act);
+  registerManifests(program, act);
+  registerSchedule(program, act);
   registerAudit(program, act);
   program
     .command("tools")
@@ -42,6 +46,23 @@ export function registerVerbs(program: Commander, act: Act): void {
       ),
     );
   program
+    .command("configure")
+    .description(
+      "choose the provider that carries goals out and keep its key; a dialog, or by options",
+    )
+    .option(
+      "--provider <NAME>",
+      "its name in providers.yaml, or deepseek, anthropic, openai, builtin",
+    )
+    .option("--key-from-env <VARIABLE>", "the key is in this variable of the environment")
+    .option("--base-url <URL>", "where its API is")
+    .option("--api <KIND>", "openai (Chat Completions) or anthropic (Messages)")
+    .option("--model <ID>", "the model for planner, fast and strong")
+    .option("--no-check", "do not ask the provider whether key and model are right")
+    .action((options: ConfigureOptions) =>
+      act(async (command) => (await import("./verbs/configure.js")).configure(command, options)),
+    );
+  program
     .command("doctor")
     .description("what works and what does not on this host, each line with its remedy")
     .option("--bundle <FILE>", "write a redacted report for support to FILE")
@@ -51,22 +72,90 @@ export function registerVerbs(program: Commander, act: Act): void {
 }
 
 function registerSubmit(program: Commander, act: Act): void {
-  program
-    .command("submit")
-    .description("carry out a goal and show it; Ctrl-C detaches, the run goes on")
-    .argument("[GOAL...]", "what is to be done")
+  withRunOptions(
+    program
+      .command("submit")
+      .description("carry out a goal and show it; Ctrl-C detaches, the run goes on")
+      .argument("[GOAL...]", "what is to be done"),
+  )
+    .option("--detach", "print the run's id and leave")
+    .option("-v, --verbose", "show every event")
+    .action((words: string[], options: SubmitOptions) =>
+      act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
+    );
+}
+
+function registerManifests(program: Commander, act: Act): void {
+  const manifests = program
+    .command("manifests")
+    .description("the catalog of agents, read from its files");
+  manifests
+    .command("list")
+    .description("every manifest; files that disabled themselves, and why")
+    .action(() =>
+      act(async (command) => (await import("./verbs/manifests.js")).manifestsList(command)),
+    );
+  manifests
+    .command("show")
+    .description("one manifest whole")
+    .argument("<NAME>")
+    .action((name: string) =>
+      act(async (command) => (await import("./verbs/manifests.js")).manifestsShow(command, name)),
+    );
+  manifests
+    .command("validate")
+    .description("check a manifest's file, or a folder of them")
+    .argument("<PATH>")
+    .action((path: string) =>
+      act(async (command) =>
+        (await import("./verbs/manifests.js")).manifestsValidate(command, path),
+      ),
+    );
+}
+
+function registerSchedule(program: Commander, act: Act): void {
+  const schedule = program
+    .command("schedule")
+    .description("goals by cron expression or time; what was missed is caught up once");
+  withRunOptions(
+    schedule
+      .command("add")
+      .description("carry out a goal later, or again and again")
+      .argument("<WHEN>", 'a cron expression ("0 8 * * 1-5"), a time ("2026-12-01 08:00") or +10m')
+      .argument("[GOAL...]", "what is to be done"),
+  )
+    .option("--timezone <ZONE>", "of the cron expression; the machine's own without it")
+    .action((when: string, words: string[], options: ScheduleOptions) =>
+      act(async (command) =>
+        (await import("./verbs/schedule.js")).scheduleAdd(command, when, words, options),
+      ),
+    );
+  schedule
+    .command("list")
+    .description("what is to come, and what came of it the last time")
+    .option("--all", "those that are done or removed, too")
+    .action((options: { all?: boolean }) =>
+      act(async (command) => (await import("./verbs/schedule.js")).scheduleList(command, options)),
+    );
+  schedule
+    .command("remove")
+    .description("nothing more comes of it; what it has started goes on")
+    .argument("<ID>", ID_HELP)
+    .action((id: string) =>
+      act(async (command) => (await import("./verbs/schedule.js")).scheduleRemove(command, id)),
+    );
+}
+
+/** What says how a goal is to be carried out, now or later. */
+function withRunOptions(command: Commander): Commander {
+  return command
     .option("-f, --file <FILE>", "read the goal from FILE, - for standard input")
     .option("--role <NAME>", "one agent of this role, no planner")
     .option("--param <K=V>", "a parameter of that role; a list as K=a,b (repeatable)", collect)
     .option("--orchestration <MODE>", "auto, plan or direct")
-    .option("--detach", "print the run's id and leave")
-    .option("-v, --verbose", "show every event")
     .option("--max-tokens <N>", "most tokens of this run")
     .option("--max-usd <X>", "most money of this run")
-    .option("--timeout <DUR>", "longest time of this run: 90s, 10m, 1h30m")
-    .action((words: string[], options: SubmitOptions) =>
-      act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
-    );
+    .option("--timeout <DUR>", "longest time of this run: 90s, 10m, 1h30m");
 }
 
 function registerRuns(program: Commander, act: Act): void {

@@ -9,6 +9,7 @@ import type {
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
 import type { RunEngine } from "../runs/engine.js";
+import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
 
 /** Where events come from: what is committed, and what has just been. */
@@ -21,6 +22,7 @@ export interface EventSource {
 /** Everything a handler may use; wired in the main. */
 export interface ControlDeps extends EventSource {
   readonly engine: RunEngine;
+  readonly schedules: Pick<Schedules, "add" | "remove">;
   readonly reader: StoreReader;
   /** The catalog as it is now: vendor and operator, what is shadowed left out. */
   readonly roles: () => {

@@ -1,6 +1,6 @@
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { AuditFilter } from "../protocol/control.js";
-import { AgentId, RunId } from "../protocol/ids.js";
+import { AgentId, RunId, ScheduleId } from "../protocol/ids.js";
 import type { StoreReader } from "../store/reader.js";
 
 const MAX_CANDIDATES = 10;
@@ -15,7 +15,12 @@ export function findAgent(reader: StoreReader, query: string): AgentId {
   return AgentId.parse(only("agent", query, reader.matchAgent(query)));
 }
 
-function only(noun: "run" | "agent", query: string, found: readonly string[]): string {
+/** The one schedule that the query means; throws as `findRun` does. */
+export function findSchedule(reader: StoreReader, query: string): ScheduleId {
+  return ScheduleId.parse(only("schedule", query, reader.matchSchedule(query)));
+}
+
+function only(noun: "run" | "agent" | "schedule", query: string, found: readonly string[]): string {
   const [first, ...rest] = found;
   if (first === undefined) {
     throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`);

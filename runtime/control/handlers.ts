@@ -17,6 +17,9 @@ import { runGet } from "./methods/run-get.js";
 import { runList } from "./methods/run-list.js";
 import { runResult } from "./methods/run-result.js";
 import { runSubmit } from "./methods/run-submit.js";
+import { scheduleAdd } from "./methods/schedule-add.js";
+import { scheduleList } from "./methods/schedule-list.js";
+import { scheduleRemove } from "./methods/schedule-remove.js";
 import { systemDoctor } from "./methods/system-doctor.js";
 import { systemStatus } from "./methods/system-status.js";
 import { toolList } from "./methods/tool-list.js";
@@ -35,6 +38,9 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "agent.stop": agentStop(deps),
     "agent.submit_streaming": agentSubmitStreaming(deps),
     "agent.logs_streaming": agentLogsStreaming(deps),
+    "schedule.add": scheduleAdd(deps),
+    "schedule.list": scheduleList(deps),
+    "schedule.remove": scheduleRemove(deps),
     "tool.list": toolList(deps),
     "role.list": roleList(deps),
     "role.show": roleShow(deps),

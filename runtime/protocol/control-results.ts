@@ -4,6 +4,7 @@ import { JsonObject } from "./json.js";
 import { Plan } from "./plan.js";
 import { Role } from "./role.js";
 import { RunRequest } from "./run.js";
+import { ScheduleSummary } from "./schedule.js";
 import { Token } from "./token.js";
 
 /** One run with everything that the journal knows of it. */
@@ -132,6 +133,9 @@ export const RESULTS = {
   "agent.list": z.strictObject({ agents: z.array(AgentSummary) }),
   "agent.status": AgentReport,
   "agent.stop": z.strictObject({ ok: z.literal(true), agent_id: z.string() }),
+  "schedule.add": ScheduleSummary,
+  "schedule.list": z.strictObject({ schedules: z.array(ScheduleSummary) }),
+  "schedule.remove": z.strictObject({ ok: z.literal(true), schedule_id: z.string() }),
   "tool.list": z.strictObject({
     tools: z.array(
       z.strictObject({ name: z.string(), description: z.string(), input_schema: JsonObject }),

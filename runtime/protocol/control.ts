@@ -5,6 +5,7 @@ import { Json, JsonObject } from "./json.js";
 import { Usage } from "./model.js";
 import { Plan } from "./plan.js";
 import { Orchestration, RunRequest, RunState } from "./run.js";
+import { ScheduleRequest } from "./schedule.js";
 import { StepState } from "./step.js";
 
 /** A request line is at most this long, in bytes. */
@@ -84,6 +85,9 @@ export const METHODS = {
     orchestration: Orchestration.default("auto"),
   }),
   "agent.logs_streaming": z.strictObject({ agent_id: IdQuery, follow: z.boolean().default(true) }),
+  "schedule.add": ScheduleRequest,
+  "schedule.list": z.strictObject({ all: z.boolean().default(false) }),
+  "schedule.remove": z.strictObject({ schedule_id: IdQuery }),
   "tool.list": z.strictObject({}),
   "role.list": z.strictObject({}),
   "role.show": RoleQuery,

@@ -37,6 +37,10 @@ export const ERROR_CODES = {
     exit: 2,
     hint: "`agentd roles list` shows the roles; `agentd doctor` tells which are disabled and why.",
   },
+  unknown_manifest: {
+    exit: 2,
+    hint: "`agentd manifests list` shows the manifests; `agentd doctor` tells which are disabled and why.",
+  },
   invalid_params: { exit: 2, hint: "`agentd roles show NAME` lists the role's parameters." },
   goal_not_understood: {
     exit: 1,

@@ -3,14 +3,16 @@ import { ULID_PATTERN } from "../base/ulid.js";
 import { AgentEvents } from "./event-agent.js";
 import { MachineEvents } from "./event-machine.js";
 import { RunEvents } from "./event-run.js";
+import { ScheduleEvents } from "./event-schedule.js";
 import { ToolEvents } from "./event-tool.js";
 import { AgentId, RunId, StepId } from "./ids.js";
 
-/** What happened: a kind and its fields, in four files by whom it happened to. The seed's 33 kinds keep their names. */
+/** What happened: a kind and its fields, in five files by whom it happened to. The seed's 33 kinds keep their names. */
 export const EventBody = z.discriminatedUnion("kind", [
   ...RunEvents,
   ...AgentEvents,
   ...ToolEvents,
+  ...ScheduleEvents,
   ...MachineEvents,
 ]);
 export type EventBody = z.infer<typeof EventBody>;

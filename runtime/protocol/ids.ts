@@ -10,6 +10,9 @@ export type RunId = z.infer<typeof RunId>;
 export const AgentId = ulidText.brand<"AgentId">();
 export type AgentId = z.infer<typeof AgentId>;
 
+export const ScheduleId = ulidText.brand<"ScheduleId">();
+export type ScheduleId = z.infer<typeof ScheduleId>;
+
 export const TokenId = ulidText.brand<"TokenId">();
 export type TokenId = z.infer<typeof TokenId>;
 

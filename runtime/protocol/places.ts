@@ -2,6 +2,8 @@ import { posix } from "node:path";
 
 /** Where everything lies on this machine; all absolute. Contract, "Names and places". */
 export interface Places {
+  /** `--root`; `/` for the machine itself. */
+  readonly root: string;
   readonly settingsFile: string;
   readonly providersFile: string;
   readonly policyFile: string;
@@ -44,6 +46,7 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
   const state = posix.join(root, "var/lib/aaos");
   const runtime = posix.join(root, "run/agentd");
   return {
+    root: posix.normalize(root),
     settingsFile: posix.join(config, "agentd.yaml"),
     providersFile: posix.join(config, "providers.yaml"),
     policyFile: posix.join(config, "policy.yaml"),

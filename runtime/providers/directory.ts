@@ -1,3 +1,5 @@
+import { defaultProviderOf, modelOf, withWellKnown } from "../protocol/effective-providers.js";
+import { DEFAULT_BASE_URL, KNOWS_THINKING_SWITCH } from "../protocol/known-providers.js";
 import type {
   ModelEvent,
   ModelRequest,
@@ -14,12 +16,6 @@ import type { ModelDirectory, ResolvedModel } from "./models.js";
 import { type NetworkOptions, providerFetch } from "./network.js";
 import { openaiStream } from "./openai.js";
 import type { RetryPolicy } from "./retry.js";
-import {
-  DEFAULT_BASE_URL,
-  KNOWS_THINKING_SWITCH,
-  STANDARD_ALIASES,
-  WELL_KNOWN,
-} from "./well-known.js";
 
 export interface DirectoryOptions extends NetworkOptions {
   readonly file: ProvidersFile;
@@ -41,12 +37,13 @@ const BUILTIN_LIMIT = 1_000_000;
  * yields streams that say why. The default provider without its key is the builtin one.
  */
 export function openModels(options: DirectoryOptions): ModelDirectory {
-  const file = withWellKnown(options.file, options.credential);
+  const has = (name: string) => (options.credential(name) ?? "") !== "";
+  const file = withWellKnown(options.file, has);
   const network = providerFetch(options);
-  const defaultProvider = defaultOf(file, options.credential);
+  const defaultProvider = defaultProviderOf(file, has);
   const known = new Map<string, ResolvedModel>();
   const open = (aliasOrId: string): ResolvedModel => {
-    const model = modelId(aliasOrId, file, defaultProvider);
+    const model = modelOf(aliasOrId, file, defaultProvider);
     const entry = file.models[model];
     const provider = providerOf(model, entry?.provider, file, defaultProvider);
     if (provider === BUILTIN) return builtinModel();
@@ -63,48 +60,6 @@ export function openModels(options: DirectoryOptions): ModelDirectory {
   };
 }
 
-/** Without any provider of its own the file gets the well-known ones whose credential is there, the first as the default. */
-function withWellKnown(
-  file: ProvidersFile,
-  credential: DirectoryOptions["credential"],
-): ProvidersFile {
-  if (Object.keys(file.providers).length > 0) return file;
-  const present = WELL_KNOWN.filter((provider) => hasKey(provider.entry, credential));
-  const first = present.find((provider) => provider.name === file.default) ?? present[0];
-  if (first === undefined) return file;
-  const models = present.flatMap((provider) => Object.entries(provider.models));
-  return {
-    default: file.default ?? first.name,
-    providers: Object.fromEntries(present.map((provider) => [provider.name, provider.entry])),
-    models: { ...Object.fromEntries(models), ...file.models },
-    aliases: { ...first.aliases, ...file.aliases },
-  };
-}
-
-/** The builtin provider stands in for a default that is absent or has no key; a default that nobody defines is said to be wrong. */
-function defaultOf(file: ProvidersFile, credential: DirectoryOptions["credential"]): string {
-  const name = file.default;
-  if (name === undefined) return BUILTIN;
-  const entry = file.providers[name];
-  if (entry === undefined)
-    return WELL_KNOWN.some((provider) => provider.name === name) ? BUILTIN : name;
-  return hasKey(entry, credential) ? name : BUILTIN;
-}
-
-/** Follows aliases of aliases; a circle ends where it began. A standard alias that is not in the file gets some model of the default. */
-function modelId(aliasOrId: string, file: ProvidersFile, defaultProvider: string): string {
-  const seen = new Set<string>();
-  let id = aliasOrId;
-  for (let next = file.aliases[id]; next !== undefined && !seen.has(id); next = file.aliases[id]) {
-    seen.add(id);
-    id = next;
-  }
-  if (!STANDARD_ALIASES.includes(id) || file.models[id] !== undefined) return id;
-  const own = Object.entries(file.models).find(([, entry]) => entry.provider === defaultProvider);
-  const wellKnown = WELL_KNOWN.find((provider) => provider.name === defaultProvider);
-  return own?.[0] ?? wellKnown?.aliases[id] ?? id;
-}
-
 function providerOf(
   model: string,
   named: string | undefined,
@@ -115,11 +70,6 @@ function providerOf(
   const provider = named ?? defaultProvider;
   // What belongs to the default provider goes where the default goes: to the builtin one while its key is missing.
   return provider === file.default ? defaultProvider : provider;
-}
-
-function hasKey(entry: ProviderEntry, credential: DirectoryOptions["credential"]): boolean {
-  if (entry.api === "builtin" || entry.credential === undefined) return true;
-  return (credential(entry.credential) ?? "") !== "";
 }
 
 function builtinModel(): ResolvedModel {

@@ -25,6 +25,8 @@ export interface EngineDeps {
   readonly workspaceBase: string;
   /** Throws `unavailable`, naming the layer that is missing, where this machine cannot confine an agent. */
   readonly openPorts: (agent: ConfinedAgent) => AgentPorts;
+  /** So many agents are going to fetch pages, as far as one can tell: a chance to start their workers beside the planner's call. */
+  readonly prepareWeb: (agents: number) => void;
   /** The plan of a confined process that holds these capabilities, under the ceiling. */
   readonly compile: (
     request: CompileRequest,

@@ -1,3 +1,4 @@
+import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 
@@ -9,11 +10,23 @@ export interface Peer {
 /** What others may ask of the room `runs`; everything about the past is read from the store instead. */
 export interface RunEngine {
   /** Durable when it returns: the run is in the journal and will be carried out. */
-  readonly submit: (request: RunRequest, peer: Peer) => Promise<RunId>;
+  readonly submit: (
+    request: RunRequest,
+    peer: Peer,
+    /** What goes into the journal in the same append: all of it or none. */
+    beside?: (runId: RunId) => readonly NewEvent[],
+  ) => Promise<RunId>;
+  /** Throws what `submit` would throw for this request; nothing comes of it. */
+  readonly check: (request: RunRequest) => void;
   /** Ends the run and all that belongs to it; returns when nothing of it is left. No effect on an ended run. */
   readonly cancel: (runId: RunId, peer: Peer) => Promise<void>;
   /** Ends one agent; its step fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
   /** Aborts all runs, waits for what is under way, at most until `signal` aborts. */
   readonly close: (signal: AbortSignal) => Promise<void>;
+}
+
+/** The peer as the audit trail names it. */
+export function actorOf(peer: Peer): string {
+  return peer.uid === null ? "operator" : `uid:${peer.uid}`;
 }

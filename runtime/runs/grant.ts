@@ -3,13 +3,14 @@ import { decide } from "../policy/decide.js";
 import { formatCapability } from "../policy/grammar.js";
 import type { Access, AccessKind, AccessOf } from "../protocol/access.js";
 import type { TokenId } from "../protocol/ids.js";
-import { resolvePath } from "../sandbox/resolve-path.js";
+import { plainPath, resolvePath } from "../sandbox/resolve-path.js";
 import type { GrantResult, ToolContext } from "../tools/tool.js";
 import type { LiveAgent } from "./live-agent.js";
 import type { TokenLedger } from "./token-ledger.js";
 
 /**
- * The question a tool asks before it acts. A path is judged twice: as it was written, so that nothing outside the tokens is even
+ * The question a tool asks before it acts. A path is judged twice: as it was written
+ * (`/data/`, `/data/./x` and `/data//x` mean what they say), so that nothing outside the tokens is even
  * looked at, and as it resolves, so that a link inside a grant does not lead out of it. The use is counted before the effect.
  */
 export function grantFor(
@@ -19,9 +20,10 @@ export function grantFor(
   return async <K extends AccessKind>(access: AccessOf<K>): Promise<GrantResult<K>> => {
     const ask = (wanted: AccessOf<K>) =>
       decide<K>(wanted, deps.ledger.heldBy(agent.id), agent.ceiling, deps.now());
-    const asWritten = ask(access);
+    const written = await mapPath(access, plainPath);
+    const asWritten = ask(written);
     if (!asWritten.ok) return { ok: false, denial: asWritten.denial };
-    const resolved = await resolveAccess(access);
+    const resolved = await mapPath(written, resolvePath);
     // Asked again even where nothing changed: tokens may have been used up or revoked while the path was resolved.
     const verdict = ask(resolved);
     if (!verdict.ok) return { ok: false, denial: verdict.denial };
@@ -46,14 +48,18 @@ export async function chargeTokens(
   );
 }
 
-async function resolveAccess<A extends Access>(access: A): Promise<A> {
+/** The access with its path, if it has one, made into another. */
+async function mapPath<A extends Access>(
+  access: A,
+  map: (path: string) => string | Promise<string>,
+): Promise<A> {
   switch (access.kind) {
     case "file_read":
     case "file_write":
-      return { ...access, path: await resolvePath(access.path) };
+      return { ...access, path: await map(access.path) };
     case "cargo_run":
     case "git_commit":
-      return { ...access, dir: await resolvePath(access.dir) };
+      return { ...access, dir: await map(access.dir) };
     case "exec":
     case "network":
     case "tool":

@@ -6,7 +6,7 @@ import { type AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 import { carryOut } from "./carry-out.js";
 import type { EngineDeps } from "./deps.js";
-import type { Peer, RunEngine } from "./engine.js";
+import { actorOf, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
 import { openModelCalls } from "./model-calls.js";
 import { explicitPlan } from "./orchestrate.js";
@@ -41,7 +41,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
   };
 
   return {
-    submit: async (request, peer) => {
+    submit: async (request, peer, beside) => {
       if (closing)
         throw new AgentdError("unavailable", "submit", "the daemon is stopping", {
           hint: "Submit again when it is up.",
@@ -57,9 +57,13 @@ export function openEngine(deps: EngineDeps): RunEngine {
           owner_uid: peer.uid,
           ...request,
         },
+        ...(beside?.(id) ?? []),
       ]);
       start(id, request);
       return id;
+    },
+    check: (request) => {
+      explicitPlan(contextOf(RunId.parse(ulid(deps.entropy)), request, deps, shared));
     },
     cancel: async (id, peer) => {
       const run = active.get(id);
@@ -116,10 +120,6 @@ async function inTurn(run: RunContext, slots: Slots, stop: AbortController): Pro
     clearTimeout(timer);
     slot[Symbol.dispose]();
   }
-}
-
-function actorOf(peer: Peer): string {
-  return peer.uid === null ? "operator" : `uid:${peer.uid}`;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -28,6 +28,7 @@ export async function firstPlan(
     return explicit;
   }
   await move("plan");
+  run.deps.prepareWeb(run.request.goal.match(/\bhttps?:\/\//gi)?.length ?? 0);
   const plan = await planned(run, signal);
   const openEnded = plan.steps.length === 1 && plan.steps[0]?.role === "generalist";
   await record({

@@ -1,7 +1,7 @@
 import type { Ports } from "../protocol/ports.js";
 import type { ConfinedAgent, Enforced, Machine, RevokedToken } from "./confined-agent.js";
 import { confinedPrograms } from "./confined-programs.js";
-import { confinedWeb, type WebWorkerProgram } from "./confined-web.js";
+import { confinedWeb, type WebOptions, type WebWorkerProgram } from "./confined-web.js";
 import { createFileWorker } from "./file-worker.js";
 
 /** The ports of one agent. Each stands for confined processes: there is no other way from a tool to the world. */
@@ -25,6 +25,7 @@ export interface AgentPortsOptions {
   /** Path of `aaos-files`. */
   readonly fileWorker: string;
   readonly web: WebWorkerProgram;
+  readonly spareWeb: WebOptions["spare"];
   readonly idleMs: number;
   readonly home: () => Promise<string>;
 }
@@ -48,7 +49,11 @@ export function openAgentPorts(options: AgentPortsOptions): AgentPorts {
     },
   });
   const programs = confinedPrograms({ machine, agent, home: options.home });
-  const web = confinedWeb({ machine, agent, idleMs, program: options.web });
+  const web = confinedWeb({
+    ...{ machine, agent, idleMs },
+    program: options.web,
+    spare: options.spareWeb,
+  });
   return {
     forCall: () => {
       const used = new Set<Source>();

@@ -53,13 +53,21 @@ const kernelDenied = (capability: string) => ({
 const text = (result: ToolResult) => JSON.stringify(result.ok ? result.output : result.error);
 
 describe("an agent reads", () => {
-  it("what is granted, in a worker under every layer", async () => {
+  it("A19 what is granted, in a worker under every layer", async () => {
     expect(text(await read("in/file"))).toContain("granted");
     const result = agent.events().findLast((event) => event.kind === "tool_result");
     expect(result).toMatchObject({ execution_surface: "worker" });
     expect(result?.kind === "tool_result" ? result.confinement.join("; ") : "").toMatch(
       /namespaces user,mount,pid.*landlock \d.*seccomp \d+.*capabilities none.*rlimits \d/,
     );
+  });
+
+  it("a path as people and models write it: with a slash at its end, a dot or two", async () => {
+    expect(text(await agent.call("file_list", { path: `${base}/in/` }))).toContain('"file"');
+    for (const path of ["/in//file", "in/./file", "in/file/", "secret/../in/file"])
+      expect(text(await read(path))).toContain("granted");
+    for (const path of ["in/../secret/file", "in/./../secret//file/"])
+      expect(await read(path)).toMatchObject(denied("token", `file_read: ${base}/secret/file`));
   });
 
   it("nothing outside its grants: neither past the tokens nor past the kernel", async () => {

@@ -1,8 +1,9 @@
+import type { ConfinementPlan } from "../protocol/confinement.js";
 import { authorityText } from "../protocol/host-name.js";
 import type { PortFailure, WebPort, WebRequest } from "../protocol/ports.js";
 import { webAddress } from "../protocol/web-address.js";
 import { checkHostProof } from "./check-proof.js";
-import { type ChildStdio, openStdio } from "./child-stdio.js";
+import type { ChildStdio } from "./child-stdio.js";
 import {
   type ConfinedAgent,
   type Enforced,
@@ -12,6 +13,7 @@ import {
 } from "./confined-agent.js";
 import type { DeniedHosts } from "./denied-hosts.js";
 import type { Egress, Judge } from "./egress/types.js";
+import { launchWebWorker, type WebWorker } from "./launch-web-worker.js";
 import { asPortResult, portFailure } from "./port-failure.js";
 import { serveChildEgress } from "./serve-child-egress.js";
 import type { Child } from "./spawner.js";
@@ -39,6 +41,8 @@ export interface WebOptions {
   readonly machine: Machine;
   readonly agent: ConfinedAgent;
   readonly program: WebWorkerProgram;
+  /** A worker that runs under this plan already, if there is one to spare. */
+  readonly spare: (plan: ConfinementPlan) => WebWorker | undefined;
   /** A worker that was asked nothing for so long is ended; the next request starts another. */
   readonly idleMs: number;
 }
@@ -141,17 +145,17 @@ class Web implements ConfinedWeb {
     const compiled = await agent.compile({ kind: "web", ...program, cgroup_name });
     if (!compiled.ok) return notCompiled(compiled);
     if (closed()) return ended;
-    const stdio = openStdio(machine.addon);
-    const launched = await machine.spawner.spawn(compiled.plan, stdio.fds, this.#lifetime.signal);
-    if (!launched.ok) {
-      stdio.discard();
-      return closed() ? ended : notLaunched("the web worker", launched);
-    }
-    const { child } = launched;
+    const spare = this.#options.spare(compiled.plan);
+    const launched =
+      spare === undefined
+        ? await launchWebWorker(machine, compiled.plan, this.#lifetime.signal)
+        : ({ ok: true, worker: spare } as const);
+    if (!launched.ok) return closed() ? ended : notLaunched("the web worker", launched);
+    const { child, stdio, plan } = launched.worker;
     const { egress, hosts } = serveChildEgress({
       machine,
       agent,
-      planned: compiled.plan.listeners,
+      planned: plan.listeners,
       fds: child.listeners,
       judge: this.#judge,
     });

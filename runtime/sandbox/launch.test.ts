@@ -196,7 +196,7 @@ describe("the private root", () => {
     expect(await answer(writable("mknod_char", `${dir}/out/null`))).toBe("EPERM");
   });
 
-  it("/proc shows the sandbox's own processes only, and takes no writing", async () => {
+  it("A22-36 /proc shows the sandbox's own processes only, and takes no writing", async () => {
     const proc = (...argv: string[]) =>
       granting(probePlan(argv), [], [{ path: "/proc", rights: READ }]);
     expect(await answer(proc("read", `/proc/${process.pid}/environ`))).toBe("ENOENT");
@@ -292,6 +292,13 @@ describe("system calls", () => {
   ];
   it.each(refused)("%s answers %s", async (probe, expected) => {
     expect(await answer(probePlan([probe, "1"]))).toBe(expected);
+  });
+
+  it("A22-19 clone3, whose flags a filter cannot see, is not there; clone, which programs fall back to, is judged by its flags", async () => {
+    expect(await answer(probePlan(["clone3_user"]))).toBe("ENOSYS");
+    expect(await answer(probePlan(["clone_user"]))).toBe("EPERM");
+    expect(await answer(probePlan(["fork"]))).toBe("ok");
+    expect(await without(["seccomp"], probePlan(["clone3_user"]))).toBe("ok");
   });
 
   it("what only seccomp refuses is allowed without it", async () => {

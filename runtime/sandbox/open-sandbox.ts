@@ -3,12 +3,15 @@ import { join } from "node:path";
 import { type AgentPorts, openAgentPorts } from "./agent-ports.js";
 import type { ConfinedAgent, Machine } from "./confined-agent.js";
 import type { WebWorkerProgram } from "./confined-web.js";
+import { SpareWebWorkers, type SpareWebWorkersOptions } from "./spare-web-workers.js";
 
 export interface SandboxOptions {
   readonly machine: Machine;
   /** Path of `aaos-files`. */
   readonly fileWorker: string;
   readonly web: WebWorkerProgram;
+  /** The plan of a web worker that no agent has yet. */
+  readonly compileSpare: SpareWebWorkersOptions["compile"];
   /** Where agents have the HOME of their programs, each its own; absolute, resolved, in no agent's reach by a token. */
   readonly homes: string;
   /** A warm worker that was asked nothing for so long is ended. */
@@ -18,17 +21,24 @@ export interface SandboxOptions {
 /** Everything between the launcher and the tools. */
 export interface Sandbox {
   readonly portsFor: (agent: ConfinedAgent) => AgentPorts;
+  /** So many agents are going to fetch pages: starts web workers for them beside what they wait for. */
+  readonly prepareWeb: (agents: number) => void;
   /** Ends every agent's processes and the launcher. */
   readonly close: () => Promise<void>;
 }
 
 const IDLE_MS = 60_000;
+/** More than these would wait for each other's start, not for their agents. */
+const MAX_SPARES = 4;
 
 /** Owns the spawner from here on. */
 export function openSandbox(options: SandboxOptions): Sandbox {
   const { machine, homes, idleMs = IDLE_MS } = options;
   const open = new Set<AgentPorts>();
+  const spares = new SpareWebWorkers({ machine, idleMs, compile: options.compileSpare });
+  const spareWeb = spares.take.bind(spares);
   return {
+    prepareWeb: (agents) => spares.prepare(Math.min(agents, MAX_SPARES)),
     portsFor: (agent) => {
       const dir = join(homes, agent.id);
       let made: Promise<string> | undefined;
@@ -36,7 +46,7 @@ export function openSandbox(options: SandboxOptions): Sandbox {
         made ??= mkdir(dir, { recursive: true, mode: 0o700 }).then(() => dir);
         return made;
       };
-      const ports = openAgentPorts({ ...options, agent, idleMs, home });
+      const ports = openAgentPorts({ ...options, agent, idleMs, home, spareWeb });
       const owned: AgentPorts = {
         ...ports,
         close: async () => {
@@ -50,7 +60,7 @@ export function openSandbox(options: SandboxOptions): Sandbox {
       return owned;
     },
     close: async () => {
-      await Promise.all([...open].map((ports) => ports.close()));
+      await Promise.all([spares.close(), ...[...open].map((ports) => ports.close())]);
       await machine.spawner.close();
     },
   };

@@ -7,7 +7,7 @@ import { basename, dirname, join, normalize } from "node:path";
  * Never throws: where the file system tells nothing, the text alone decides, and the open is refused later.
  */
 export async function resolvePath(path: string): Promise<string> {
-  const clean = withoutTrailingSlash(normalize(path));
+  const clean = plainPath(path);
   let ancestor = clean;
   let tail = "";
   for (;;) {
@@ -20,6 +20,8 @@ export async function resolvePath(path: string): Promise<string> {
   }
 }
 
-function withoutTrailingSlash(path: string): string {
-  return path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+/** An absolute path as people and models write it, without `.`, `..`, `//` and a slash at its end. Pure: looks at nothing. */
+export function plainPath(path: string): string {
+  const clean = normalize(path);
+  return clean.length > 1 && clean.endsWith("/") ? clean.slice(0, -1) : clean;
 }

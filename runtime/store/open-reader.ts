@@ -4,6 +4,7 @@ import { requireSchema } from "./migrate.js";
 import { openDatabase } from "./open.js";
 import type { StoreReader } from "./reader.js";
 import { runQueries } from "./run-queries.js";
+import { scheduleQueries } from "./schedule-queries.js";
 
 /**
  * Reads what has been committed, on a read-only connection of its own; the caller closes it. The database must exist and be
@@ -17,6 +18,7 @@ export function openReader(path: string): StoreReader {
       ...runQueries(db),
       ...agentQueries(db),
       ...eventQueries(db),
+      ...scheduleQueries(db),
       close: () => {
         db.close();
       },

@@ -2,6 +2,7 @@ import type { AgentSummary, AuditFilter, RunSummary, StepSummary } from "../prot
 import type { AuditEvent, ErasedEvent } from "../protocol/event.js";
 import type { Plan } from "../protocol/plan.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { ScheduleSummary } from "../protocol/schedule.js";
 import type { Token } from "../protocol/token.js";
 
 export interface RunDetail extends RunSummary {
@@ -32,6 +33,10 @@ export interface StoreReader {
   /** Ids that equal, start with or end with `query`, upper-cased; an exact match comes alone. */
   readonly matchRun: (query: string) => readonly string[];
   readonly matchAgent: (query: string) => readonly string[];
+  /** Newest first; without `all` those that are still to come. */
+  readonly schedules: (options: { readonly all: boolean }) => readonly ScheduleSummary[];
+  readonly schedule: (scheduleId: string) => ScheduleSummary | undefined;
+  readonly matchSchedule: (query: string) => readonly string[];
   readonly events: (filter: AuditFilter) => readonly (AuditEvent | ErasedEvent)[];
   readonly close: () => void;
 }

@@ -62,6 +62,9 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Cli
       off: (_signal, listener) => interrupts.delete(listener),
     },
     runDaemon: () => Promise.resolve(0),
+    env: () => undefined,
+    probeHost: () => Promise.resolve([]),
+    checkProvider: () => Promise.resolve({ ok: true, model: "" }),
   };
   return {
     exit: runCli(argv, io),

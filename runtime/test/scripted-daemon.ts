@@ -112,7 +112,12 @@ function scriptedDeps(
         cancelled.push(agentId);
         await Promise.resolve();
       },
+      check: () => {},
       close: async () => {},
+    },
+    schedules: {
+      add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
+      remove: async () => {},
     },
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     explainRole: ({ role }, params) => ({

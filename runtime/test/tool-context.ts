@@ -110,6 +110,8 @@ function confinedPorts(base: string, dir: string, options: TestPlaceOptions) {
         join(PROGRAM_DIR, "../package.json"),
       ],
     },
+    // Nothing is prepared here: each agent starts its own.
+    compileSpare: () => Promise.reject(new Error("no spare was asked for")),
     homes: join(base, "homes"),
   });
   const { ports } = sandbox.portsFor(testAgent(dir, addon.landlockAbi(), options)).forCall();

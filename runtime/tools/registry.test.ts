@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { TOOL_NAMES } from "../protocol/tool-names.js";
 import { BUILTIN_TOOLS, toolSpec } from "./registry.js";
 
 it("the tools come in one order, by name, each once", () => {
@@ -49,4 +50,8 @@ it("a model sees which arguments it may leave out, and that there are no others"
     additionalProperties: false,
     properties: { offset: { type: "integer", default: 1 }, limit: { default: 2_000 } },
   });
+});
+
+it("every tool is known by name to the files that may grant it", () => {
+  expect(TOOL_NAMES).toEqual(expect.arrayContaining(BUILTIN_TOOLS.map(({ name }) => name)));
 });

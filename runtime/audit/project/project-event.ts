@@ -5,6 +5,7 @@ import { agentHandlers } from "./project-agent.js";
 import { approvalHandlers } from "./project-approval.js";
 import { contentHandlers } from "./project-content.js";
 import { runHandlers } from "./project-run.js";
+import { scheduleHandlers } from "./project-schedule.js";
 import { stepHandlers } from "./project-step.js";
 import { tokenHandlers } from "./project-token.js";
 
@@ -55,6 +56,7 @@ export function projector(db: Database): (event: AuditEvent) => void {
     ...tokenHandlers(db),
     ...approvalHandlers(db),
     ...contentHandlers(db),
+    ...scheduleHandlers(db),
   };
   const byKind = new Map(Object.entries(handlers) as [string, (event: AuditEvent) => void][]);
   const run = db.prepare("SELECT 1 FROM runs WHERE run_id = ?");

@@ -1,17 +1,14 @@
-import { readdirSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { errorText } from "../../base/error-text.js";
 import { suggest } from "../../base/suggest.js";
 import { explainRole } from "../../catalog/explain-role.js";
-import { type FileProblem, formatProblem } from "../../catalog/file-problem.js";
+import { formatProblem } from "../../catalog/file-problem.js";
 import { type LoadedRole, loadRoles, parseRole } from "../../catalog/roles.js";
 import { readPolicy } from "../../catalog/settings.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import { neverGrantable } from "../../protocol/places.js";
 import type { RoleParameter } from "../../protocol/role.js";
+import { printProblems, validateFiles } from "../catalog-files.js";
 import type { Command } from "../command.js";
-import { plural } from "../format.js";
 import { parseParams } from "../parse-params.js";
 import { plainLine, plainText } from "../plain-text.js";
 import { printJson, printLine, printTable } from "../print.js";
@@ -50,24 +47,12 @@ export function rolesShow(command: Command, name: string): ExitCode {
   return 0;
 }
 
-/** Checks one file, or every one of a folder, without a daemon. Each problem with its line; exit code 2 where there is one. */
+/** Checks one file, or every one of a folder, without a daemon. */
 export function rolesValidate(command: Command, path: string): ExitCode {
-  const files = filesAt(resolve(command.io.cwd, path));
-  const problems = files.flatMap((file) => {
-    const parsed = parseRole(readTextFile(file), file);
+  return validateFiles(command, path, (text, file) => {
+    const parsed = parseRole(text, file);
     return parsed.ok ? [] : parsed.problems;
   });
-  if (command.json)
-    printJson(command, { ok: problems.length === 0, files: files.length, problems });
-  else if (problems.length === 0) {
-    printLine(command, `${command.style.good("✓ valid")}: ${plural(files.length, "file")}`);
-  } else {
-    for (const problem of problems) {
-      command.io.stderr.write(`agentd: ${plainLine(formatProblem(problem))}\n`);
-    }
-    command.io.stderr.write("Correct what is named, then validate again.\n");
-  }
-  return problems.length === 0 ? 0 : 2;
 }
 
 /** The tokens that an agent of the role would get, and what policy.yaml keeps back; without a daemon. */
@@ -120,27 +105,6 @@ function roleOf(command: Command, name: string): LoadedRole {
   const near = suggest(name, [...roles.keys()]);
   const help = near === undefined ? "" : `; did you mean ${near}?`;
   throw new AgentdError("unknown_role", "find role", `no role ${JSON.stringify(name)}${help}`);
-}
-
-function filesAt(path: string): readonly string[] {
-  try {
-    if (!statSync(path).isDirectory()) return [path];
-    const names = readdirSync(path).filter((name) => /^[^.].*\.ya?ml$/.test(name));
-    return names.sort().map((name) => join(path, name));
-  } catch (cause) {
-    throw new AgentdError("invalid_file", "validate", `cannot read ${path}: ${errorText(cause)}`, {
-      cause,
-      hint: "Name a role's YAML file, or a folder of them.",
-    });
-  }
-}
-
-function printProblems(command: Command, problems: readonly FileProblem[]): void {
-  for (const problem of problems) {
-    command.io.stderr.write(
-      `${command.style.bad("disabled")} ${plainLine(formatProblem(problem))}\n`,
-    );
-  }
 }
 
 function parameterText([name, { type, required }]: [string, RoleParameter]): string {

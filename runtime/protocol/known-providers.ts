@@ -1,4 +1,4 @@
-import { ModelEntry, ProviderEntry } from "../protocol/providers-file.js";
+import { ModelEntry, ProviderEntry } from "./providers-file.js";
 
 /** A provider that needs no entry in providers.yaml where its credential is there. */
 interface WellKnown {

@@ -1,0 +1,22 @@
+/** The tools of aaOS by name, those of a later part of this version too: a name in a file that is none of these is a mistake. */
+export const TOOL_NAMES = [
+  "cargo_run",
+  "echo",
+  "exec",
+  "file_edit",
+  "file_list",
+  "file_read",
+  "file_read_many",
+  "file_write",
+  "git_commit",
+  "grep",
+  "memory_delete",
+  "memory_query",
+  "memory_store",
+  "send_and_wait",
+  "send_message",
+  "skill_read",
+  "spawn_agent",
+  "spawn_agents",
+  "web_fetch",
+] as const;
