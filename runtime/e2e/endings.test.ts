@@ -41,12 +41,12 @@ describe("how a run ends", () => {
   it(
     "an agent whose run may spend no more ends as budget_exceeded, and the journal says so",
     async () => {
-      const usage = { input: 600, output: 600 };
+      const usage = { input: 6000, output: 6000 };
       const call = { name: "echo", input: { message: "spent" } };
       await startWith({ match: { system: GENERALIST }, reply: { tool_calls: [call], usage } });
-      const ended = await world.cli([...direct, "--max-tokens", "1000"]);
+      const ended = await world.cli([...direct, "--max-tokens", "9000"]);
       expect(ended.code).toBe(1);
-      expect(ended.stderr).toMatch(/1200 of its 1000 tokens.*\(budget_exceeded\)/);
+      expect(ended.stderr).toMatch(/12000 of its 9000 tokens.*\(budget_exceeded\)/);
       const events = await world.events(await lastRun());
       expect(events.find(({ kind }) => kind === "agent_execution_completed")).toMatchObject({
         stop_reason: "budget_exceeded",

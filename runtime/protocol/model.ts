@@ -59,6 +59,21 @@ export interface ModelRequest {
     readonly by: StructuredMode;
   };
   readonly task?: ModelTask;
+  /**
+   * Called between two tries of the call, with what the failed one came to. It lets `pause` pass, and may end the call: the
+   * failure it gives takes the place of the next try. Without it the pause is all.
+   */
+  readonly between_tries?: (
+    failed: FailedTry,
+    pause: () => Promise<void>,
+  ) => Promise<ProviderFailure | undefined>;
+}
+
+export interface FailedTry {
+  readonly failure: ProviderFailure;
+  readonly usage: Usage;
+  /** How long the provider asks to wait, in ms. */
+  readonly retry_after_ms?: number;
 }
 
 /** How JSON is asked for, strongest first. */
@@ -66,7 +81,8 @@ export const STRUCTURED_MODES = ["json_schema", "tool", "json_object", "text"] a
 export type StructuredMode = (typeof STRUCTURED_MODES)[number];
 
 /** Why a reply ended. `blank`: nothing but white space came. `max_tokens`: cut off. */
-export type ReplyEnd = "end_turn" | "tool_use" | "max_tokens" | "blank" | "refused";
+export const ReplyEnd = z.enum(["end_turn", "tool_use", "max_tokens", "blank", "refused"]);
+export type ReplyEnd = z.infer<typeof ReplyEnd>;
 
 /** Why a provider gave no reply. `unsupported`: it does not know the structured mode asked for; try the next. */
 export type ProviderFailureKind =
@@ -109,7 +125,13 @@ export type ModelEvent =
       readonly end: ReplyEnd;
       readonly usage: Usage;
     }
-  | { readonly type: "failed"; readonly failure: ProviderFailure; readonly usage: Usage };
+  | {
+      readonly type: "failed";
+      readonly failure: ProviderFailure;
+      readonly usage: Usage;
+      /** How long the provider asks to wait, in ms. */
+      readonly retry_after_ms?: number;
+    };
 
 /** One model API: a function from messages to a stream of events. It never throws for what a network or a model does. */
 export type ModelStream = (request: ModelRequest, signal: AbortSignal) => AsyncIterable<ModelEvent>;

@@ -33,10 +33,25 @@ export const Settings = z.strictObject({
       max_parallel_steps: z.int().min(1).max(1_000).default(16),
     })
     .prefault({}),
+  memory: z
+    .strictObject({
+      /** Memories that were not used for so many days are erased; 0 keeps them. */
+      retention_days: z.int().min(0).default(0),
+    })
+    .prefault({}),
   web: z
     .strictObject({
       timeout_s: z.number().positive().max(600).default(30),
       max_redirects: z.int().min(0).max(20).default(5),
+    })
+    .prefault({}),
+  /** Traces by OpenTelemetry's conventions for generative AI; off without an endpoint. */
+  telemetry: z
+    .strictObject({
+      /** Base URL of a collector that takes OTLP over HTTP. */
+      otlp_endpoint: z.url({ protocol: /^https?$/ }).optional(),
+      /** Goals and final words too. */
+      capture_content: z.boolean().default(false),
     })
     .prefault({}),
   proxy: z.url({ protocol: /^https?$/ }).optional(),

@@ -80,6 +80,7 @@ function builtinModel(): ResolvedModel {
     max_output_tokens: BUILTIN_LIMIT,
     structured: ["text"],
     slots: BUILTIN_SLOTS,
+    price: null,
     stream: builtinStream(),
   };
 }
@@ -112,6 +113,7 @@ function remoteModel(
       return left.length > 0 ? left : (["text"] as const);
     },
     slots: entry?.slots ?? options.defaultSlots,
+    price: settings.usd_per_mtok,
     stream: remembering(stream, refused),
   };
 }

@@ -1,4 +1,5 @@
 import type { ModelStream, StructuredMode } from "../protocol/model.js";
+import type { Price } from "./cost.js";
 
 /** A model ready to be called, with what providers.yaml knows of it. */
 export interface ResolvedModel {
@@ -11,6 +12,8 @@ export interface ResolvedModel {
   readonly structured: readonly StructuredMode[];
   /** Calls at the same time that the provider takes. */
   readonly slots: number;
+  /** Null for a model that uses no tokens and costs nothing. */
+  readonly price: Price | null;
   readonly stream: ModelStream;
 }
 

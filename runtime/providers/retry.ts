@@ -1,6 +1,8 @@
 import {
   addUsage,
+  type FailedTry,
   type ModelEvent,
+  type ModelRequest,
   type ModelStream,
   NO_USAGE,
   type ProviderFailure,
@@ -47,14 +49,15 @@ export function withRetry(attempt: Attempt, policy: RetryPolicy): ModelStream {
       const failed = end;
       usage = addUsage(usage, failed.usage);
       if (tries > policy.max_retries || !RETRYABLE.has(failed.failure.kind)) {
-        yield { type: "failed", failure: afterTries(failed.failure, tries), usage };
+        yield { ...failed, failure: afterTries(failed.failure, tries), usage };
         return;
       }
       const waitMs = backoffMs(tries, failed.retry_after_ms, policy.random);
       yield { type: "retry", attempt: tries, wait_ms: waitMs, failure: failed.failure };
-      await pause(waitMs, policy, signal);
-      if (signal.aborted) {
-        yield { type: "failed", failure: cancelled(failed.failure), usage };
+      const ended = await betweenTries(request, failed, () => pause(waitMs, policy, signal));
+      const stopped = signal.aborted ? cancelled(failed.failure) : ended;
+      if (stopped !== undefined) {
+        yield { type: "failed", failure: stopped, usage };
         return;
       }
     }
@@ -73,6 +76,17 @@ async function* passDeltas(
 }
 
 const NO_END: ProviderFailure = { kind: "garbage", message: "the provider's stream had no end" };
+
+/** The pause, and what the caller has to do beside it; a failure of its ends the call. */
+async function betweenTries(
+  { between_tries }: ModelRequest,
+  failed: FailedTry,
+  wait: () => Promise<void>,
+): Promise<ProviderFailure | undefined> {
+  if (between_tries !== undefined) return between_tries(failed, wait);
+  await wait();
+  return undefined;
+}
 
 /** Full jitter: anything between nothing and the doubled ceiling, so that many agents do not come back together. */
 function backoffMs(tries: number, retryAfterMs: number | undefined, random: () => number): number {

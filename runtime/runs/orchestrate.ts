@@ -1,15 +1,19 @@
 import { suggest } from "../base/suggest.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Plan } from "../protocol/plan.js";
-import type { RunMove, RunRequest } from "../protocol/run.js";
+import type { RunRequest } from "../protocol/run.js";
+import { callDeadline } from "./calls/deadline.js";
+import { tellingRetries } from "./calls/telling-retries.js";
 import { checkPlan, type Roles } from "./check-plan.js";
 import { directPlan, rolePlan } from "./direct-plan.js";
-import { tellingRetries } from "./model-calls.js";
 import { placePlan } from "./placeholders.js";
 import type { FailedAttempt } from "./plan-prompt.js";
 import { makePlan } from "./planner.js";
 import { type Recorder, recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
+
+/** Everything else of a run waits for its plan. */
+const PLANNER_PRIORITY = 192;
 
 /**
  * The plan that a run begins with. An operator's word decides: `--role` and `direct` take one agent and no planner, `plan` the
@@ -17,7 +21,6 @@ import type { RunContext } from "./run-context.js";
  */
 export async function firstPlan(
   run: RunContext,
-  move: (how: RunMove) => Promise<void>,
   record: Recorder,
   signal: AbortSignal,
 ): Promise<Plan> {
@@ -27,7 +30,7 @@ export async function firstPlan(
     await record({ kind: "orchestration_selected", mode: "direct", source: "explicit" });
     return explicit;
   }
-  await move("plan");
+  if (run.moves.now() !== "planning") await run.moves.move("plan");
   run.deps.prepareWeb(run.request.goal.match(/\bhttps?:\/\//gi)?.length ?? 0);
   const plan = await planned(run, signal);
   const openEnded = plan.steps.length === 1 && plan.steps[0]?.role === "generalist";
@@ -79,7 +82,13 @@ async function planned(
   const { deps, shared } = run;
   const record = recorder(deps.journal, { run_id: run.id, actor: "planner" });
   const model = deps.models.resolve("planner");
-  const metered = shared.modelCalls.metered(model, record, run.spending);
+  const metered = shared.modelCalls.metered(model, {
+    record,
+    account: run.accounts.run,
+    flow: run.id,
+    rest: run.rest,
+    deadline: () => callDeadline(deps.entropy.now(), PLANNER_PRIORITY, run.endsAt),
+  });
   const answer = await makePlan(
     {
       goal: run.request.goal,

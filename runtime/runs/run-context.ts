@@ -1,17 +1,29 @@
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { Budgets } from "./budgets/budgets.js";
+import type { RunAccounts } from "./budgets/run-accounts.js";
+import type { ModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
-import type { ModelCalls, Spending } from "./model-calls.js";
+import type { RunHistory } from "./run-history.js";
+import type { RunMoves } from "./run-moves.js";
 import type { Slots } from "./slots.js";
 import type { TokenLedger } from "./token-ledger.js";
 
-/** One run under way: what was asked, where it works, what it has spent, and the daemon's shared parts. */
+/** One run under way: what was asked, where it works, what it may spend, and the daemon's shared parts. */
 export interface RunContext {
   readonly id: RunId;
   readonly request: RunRequest;
   /** The run's own directory, absolute and resolved. */
   readonly dir: string;
-  readonly spending: Spending;
+  /** What it and its steps may spend and have spent. */
+  readonly accounts: RunAccounts;
+  /** When its time is over, ms since the epoch; infinite while nothing limits it. */
+  endsAt: number;
+  readonly moves: RunMoves;
+  /** What was done before: nothing, of a new run. */
+  readonly history: RunHistory;
+  /** Aborts with `LetGo` when nothing new may begin: what is under way ends, and the run is taken up again from its journal. */
+  readonly rest: AbortSignal;
   readonly deps: EngineDeps;
   readonly shared: Shared;
 }
@@ -19,9 +31,12 @@ export interface RunContext {
 /** What all runs of the daemon share. */
 export interface Shared {
   readonly ledger: TokenLedger;
+  readonly budgets: Budgets;
   readonly modelCalls: ModelCalls;
   /** Agents at the same time, by policy.yaml. */
   readonly agentSlots: Slots;
+  /** Tool calls under way, of all agents: a daemon that ends waits a moment for them, since a cut one has no known outcome. */
+  readonly toolCalls: Set<Promise<unknown>>;
   readonly liveAgents: Map<AgentId, StoppableAgent>;
 }
 

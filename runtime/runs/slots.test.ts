@@ -4,7 +4,7 @@ import { openSlots } from "./slots.js";
 const never = new AbortController().signal;
 
 describe("openSlots", () => {
-  it("A10 gives as many slots as there are and the next one when one is disposed of, in order", async () => {
+  it("gives as many slots as there are and the next one when one is disposed of, in order", async () => {
     const slots = openSlots(1);
     const order: string[] = [];
     const first = await slots.take(never);

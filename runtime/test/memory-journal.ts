@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { ulid } from "../base/ulid.js";
-import type { AuditFilter, StepSummary } from "../protocol/control.js";
+import type { StepSummary } from "../protocol/control.js";
 import type { AuditEvent, EventBodyOf, NewEvent } from "../protocol/event.js";
 import { AgentId, RunId, TokenId } from "../protocol/ids.js";
 import { addUsage, NO_USAGE } from "../protocol/model.js";
 import { isRunEnded } from "../protocol/run.js";
-import type { AgentDetail, RunDetail, StoreReader } from "../store/reader.js";
+import type { AgentDetail, EventFilter, RunDetail, StoreReader } from "../store/reader.js";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Listener = (events: readonly AuditEvent[]) => void;
@@ -61,7 +61,15 @@ export function memoryJournal(): MemoryJournal {
       schedules: () => [],
       schedule: () => undefined,
       matchSchedule: () => [],
-      events: (filter) => select(events, filter),
+      memories: () => [],
+      memory: () => undefined,
+      matchMemory: () => [],
+      memoryCount: () => 0,
+      leastUsed: () => [],
+      unusedSince: () => [],
+      memoryOwners: () => [],
+      events: (filter) => select(events, filter, runs),
+      ownerOf: (id) => runs.get(id)?.owner_uid,
       close: () => {},
     },
   };
@@ -73,19 +81,25 @@ function matching(ids: readonly string[], query: string): readonly string[] {
   return ids.filter((id) => id.startsWith(wanted) || id.endsWith(wanted));
 }
 
-function select(events: readonly AuditEvent[], filter: AuditFilter): readonly AuditEvent[] {
+function select(
+  events: readonly AuditEvent[],
+  filter: EventFilter,
+  runs: ReadonlyMap<string, RunDetail>,
+): readonly AuditEvent[] {
+  const { owner_uid } = filter;
   const found = events.filter(
     (event) =>
       event.seq > filter.after_seq &&
       (filter.run_id === undefined || event.run_id === filter.run_id) &&
       (filter.agent_id === undefined || event.agent_id === filter.agent_id) &&
+      (owner_uid === undefined || runs.get(event.run_id ?? "")?.owner_uid === owner_uid) &&
       (filter.kind === undefined || filter.kind.includes(event.kind)),
   );
   return (filter.reverse ? found.reverse() : found).slice(0, filter.limit);
 }
 
 function summaryOf(run: RunDetail) {
-  const { run_id, goal, state, owner_uid, submitted_at, ended_at, usage } = run;
+  const { run_id, goal, state, owner_uid, submitted_at, ended_at, usage, recoveries, paused } = run;
   const steps_total = run.steps.length;
   const steps_done = run.steps.filter((step) => step.state === "succeeded").length;
   return {
@@ -98,6 +112,8 @@ function summaryOf(run: RunDetail) {
     steps_total,
     steps_done,
     usage,
+    recoveries,
+    paused,
   };
 }
 
@@ -129,6 +145,8 @@ function newRun(
     steps_total: 0,
     steps_done: 0,
     usage: NO_USAGE,
+    recoveries: 0,
+    paused: null,
     request: { goal, orchestration, params },
     plan: null,
     steps: [],
@@ -169,6 +187,7 @@ function projectState(
   { to, time, error, reason }: AuditEvent & EventBodyOf<"run_state_changed">,
 ): void {
   run.state = to;
+  run.paused = to === "paused" ? (reason ?? "") : null;
   if (isRunEnded(to)) run.ended_at = time;
   if (to === "failed") run.error = { kind: error ?? "run_failed", message: reason ?? "failed" };
 }
