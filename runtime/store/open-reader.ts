@@ -1,4 +1,5 @@
 import { agentQueries } from "./agent-queries.js";
+import { approvalQueries } from "./approval-queries.js";
 import { eventQueries } from "./event-queries.js";
 import { requireSchema } from "./migrate.js";
 import { openDatabase } from "./open.js";
@@ -17,6 +18,7 @@ export function openReader(path: string): StoreReader {
     return {
       ...runQueries(db),
       ...agentQueries(db),
+      ...approvalQueries(db),
       ...eventQueries(db),
       ...scheduleQueries(db),
       close: () => {
