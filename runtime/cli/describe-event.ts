@@ -90,6 +90,10 @@ const OPERATOR: Descriptions = {
     `waits for approval ${approval_id}: ${description}`,
     "warn",
   ],
+  budget_raised: ({ scope, tokens, usd }) => [
+    `the ${scope} may spend ${tokens === undefined ? `$${usd ?? 0}` : `${tokens} tokens`} more`,
+    "good",
+  ],
   human_approval_granted: ({ scope }) => [`approved for ${scope}`, "good"],
   schedule_added: ({ when, next_at }) => [`${formatWhen(when)}; next at ${next_at}`],
   schedule_fired: ({ due_at, missed }) => [

@@ -1,6 +1,7 @@
-import type { Command as Commander } from "commander";
+import { type Command as Commander, Option } from "commander";
 import type { ExitCode } from "../protocol/error-code.js";
 import type { Command } from "./command.js";
+import type { ApproveOptions } from "./verbs/approvals.js";
 import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
@@ -24,6 +25,7 @@ export function registerVerbs(program: Commander, act: Act): void {
     .action(() => act(({ io, places }) => io.runDaemon(places)));
   registerSubmit(program, act);
   registerRuns(program, act);
+  registerApprovals(program, act);
   registerRoles(program, act);
   registerManifests(program, act);
   registerSchedule(program, act);
@@ -196,6 +198,35 @@ function registerRuns(program: Commander, act: Act): void {
     .option("-o, --output <FILE>", "write it to FILE")
     .action((id: string, options: { output?: string }) =>
       act(async (command) => (await import("./verbs/result.js")).result(command, id, options)),
+    );
+}
+
+function registerApprovals(program: Commander, act: Act): void {
+  const approvals = program
+    .command("approvals")
+    .description("what waits for an operator: what, why, by which agent, what would be granted");
+  approvals
+    .command("list", { isDefault: true })
+    .description("all that waits, oldest first")
+    .action(() =>
+      act(async (command) => (await import("./verbs/approvals.js")).approvalsList(command)),
+    );
+  program
+    .command("approve")
+    .description("grant what is asked, never more than policy.yaml allows")
+    .argument("<ID>", ID_HELP)
+    .option("--once", "for this call, or as much again of a budget (this is the default)")
+    .addOption(new Option("--run", "until the run ends").conflicts("once"))
+    .action((id: string, options: ApproveOptions) =>
+      act(async (command) => (await import("./verbs/approvals.js")).approve(command, id, options)),
+    );
+  program
+    .command("deny")
+    .description("refuse what is asked; the agent is told")
+    .argument("<ID>", ID_HELP)
+    .option("--reason <TEXT>", "why, for the agent and the journal")
+    .action((id: string, options: { reason?: string }) =>
+      act(async (command) => (await import("./verbs/approvals.js")).deny(command, id, options)),
     );
 }
 

@@ -1,4 +1,5 @@
 import { AgentdError } from "../protocol/agentd-error.js";
+import { ApprovalId } from "../protocol/approval.js";
 import type { AuditFilter } from "../protocol/control.js";
 import { AgentId, RunId, ScheduleId } from "../protocol/ids.js";
 import type { StoreReader } from "../store/reader.js";
@@ -20,7 +21,12 @@ export function findSchedule(reader: StoreReader, query: string): ScheduleId {
   return ScheduleId.parse(only("schedule", query, reader.matchSchedule(query)));
 }
 
-function only(noun: "run" | "agent" | "schedule", query: string, found: readonly string[]): string {
+/** The one approval that the query means; throws as `findRun` does. */
+export function findApproval(reader: StoreReader, query: string): ApprovalId {
+  return ApprovalId.parse(only("approval", query, reader.matchApproval(query)));
+}
+
+function only(noun: "run" | "agent" | "schedule" | "approval", query: string, found: readonly string[]): string {
   const [first, ...rest] = found;
   if (first === undefined) {
     throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`);

@@ -1,6 +1,8 @@
 import type { NewEvent } from "../protocol/event.js";
+import type { ApprovalId } from "../protocol/approval.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { Verdict } from "./approvals/approvals.js";
 
 /** Who asks, as the socket tells; null where it cannot. */
 export interface Peer {
@@ -22,6 +24,10 @@ export interface RunEngine {
   readonly cancel: (runId: RunId, peer: Peer) => Promise<void>;
   /** Ends one agent; its step fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
+  /** An operator's answer to what waits. Throws `unknown_id`, `illegal_transition`, and `denied` where policy.yaml forbids it. */
+  readonly respond: (id: ApprovalId, verdict: Verdict, peer: Peer) => Promise<void>;
+  /** Somebody watches the run who can be asked in place, until it is disposed of. */
+  readonly attend: (runId: RunId) => Disposable;
   /** Aborts all runs, waits for what is under way, at most until `signal` aborts. */
   readonly close: (signal: AbortSignal) => Promise<void>;
 }

@@ -108,6 +108,8 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      respond: () => Promise.resolve(),
+      attend: () => ({ [Symbol.dispose]: () => undefined }),
       stopAgent: async (agentId) => {
         cancelled.push(agentId);
         await Promise.resolve();
