@@ -6,9 +6,11 @@ import type {
   ModelStream,
   ModelTask,
   ProviderFailure,
+  ReplyEnd,
   ToolSpec,
   Usage,
 } from "../protocol/model.js";
+import type { AgentContext } from "./context.js";
 
 /** A reply of the model, as its stream gives it. */
 export type Reply = Extract<ModelEvent, { type: "reply" }>;
@@ -20,6 +22,8 @@ export type AgentEmit = EventBodyOf<
   | "tool_repeat"
   | "tool_repeat_guard_fired"
   | "model_call_retried"
+  | "context_summarized"
+  | "context_summarization_failed"
 >;
 
 export interface AgentLimits {
@@ -34,12 +38,18 @@ export interface AgentLimits {
 export interface CallResult {
   readonly text: string;
   readonly is_error: boolean;
+  /** Writes the message that tells the model, and in the same append whatever of the call's outcome is not in the journal yet. */
+  readonly tell?: AgentInput["emit"];
 }
 
 /** All that an agent's loop works with; it has no other way to touch the world. */
 export interface AgentInput {
   /** The conversation so far; already in the journal. It may end in the middle of a turn. */
   readonly messages: readonly Message[];
+  /** How the newest of its replies ended. */
+  readonly last_end?: ReplyEnd | undefined;
+  /** What the agent has used before. */
+  readonly spent?: Usage;
   readonly tools: readonly ToolSpec[];
   /** Names of tools whose calls change nothing: neighbours among them run at the same time. */
   readonly read_only_tools?: ReadonlySet<string>;
@@ -49,6 +59,8 @@ export interface AgentInput {
   readonly task?: ModelTask;
   readonly limits: AgentLimits;
   readonly stream: ModelStream;
+  /** Without it the whole conversation goes to the model each time. */
+  readonly context?: AgentContext;
   /** Checks, journals and carries out one call. A failed call is a result; it throws only where an invariant broke. */
   readonly callTool: (request: ToolCallRequest, signal: AbortSignal) => Promise<CallResult>;
   readonly emit: (event: AgentEmit) => Promise<void>;
@@ -60,7 +72,7 @@ export interface AgentInput {
 export interface AgentOutcome {
   readonly stop_reason: StopReason;
   readonly text: string;
-  /** Of this call of `runAgent`; what was used before a crash is in the journal. */
+  /** All that the agent has used. */
   readonly usage: Usage;
   /** Turns of the model, those before a crash included. */
   readonly iterations: number;

@@ -1,19 +1,27 @@
 import { errorText } from "../base/error-text.js";
 import type { StopReason } from "../protocol/agent.js";
 import type { Message } from "../protocol/message.js";
-import { NO_USAGE, type Usage } from "../protocol/model.js";
+import { NO_USAGE, type ReplyEnd, type Usage } from "../protocol/model.js";
 import type { AgentInput, AgentOutcome } from "./agent-input.js";
+import type { ContextSummary } from "./context.js";
+import { USUAL_BYTES_PER_TOKEN } from "./context-size.js";
 import { NUDGES, type NudgeReason } from "./nudge.js";
 import { RepeatGuard } from "./repeat-guard.js";
-import { answeredCalls, commitNudgesSpent, turnsTaken } from "./transcript.js";
+import { answeredCalls, commitNudgesSpent, pendingTurns, turnsTaken } from "./transcript.js";
 
-/** What one run of the loop remembers. All of it but the last three can be told from the transcript. */
+/** What one run of the loop remembers. All of it can be told from the transcript. */
 export interface AgentProgress {
   readonly messages: Message[];
   readonly guard: RepeatGuard;
   iterations: number;
   commitNudgesLeft: number;
   usage: Usage;
+  /** What stands for the beginning of `messages` when the model is asked. */
+  summary: ContextSummary | undefined;
+  /** As the provider's own counts tell. */
+  bytesPerToken: number;
+  /** Tokens that the conversation has to reach before another summary is tried. */
+  retrySummaryAt: number;
   /** Turns in a row that held nothing, and that were cut off. */
   blanks: number;
   cutOffs: number;
@@ -30,10 +38,11 @@ export function beginAgent(input: AgentInput): AgentProgress {
     guard,
     iterations: turnsTaken(input.messages),
     commitNudgesLeft: input.limits.commit_nudges - commitNudgesSpent(input.messages),
-    usage: NO_USAGE,
-    blanks: 0,
-    cutOffs: 0,
-    answer: "",
+    summary: input.context?.summary,
+    bytesPerToken: USUAL_BYTES_PER_TOKEN,
+    retrySummaryAt: 0,
+    usage: input.spent ?? NO_USAGE,
+    ...pendingTurns(input.messages),
   };
 }
 
@@ -42,9 +51,11 @@ export async function append(
   input: AgentInput,
   progress: AgentProgress,
   message: Message,
+  how: { readonly end?: ReplyEnd; readonly tell?: AgentInput["emit"] | undefined } = {},
 ): Promise<void> {
+  const { end, tell = input.emit } = how;
   const index = progress.messages.length;
-  await input.emit({ kind: "message_appended", index, message });
+  await tell({ kind: "message_appended", index, message, ...(end !== undefined && { end }) });
   progress.messages.push(message);
 }
 

@@ -1,6 +1,7 @@
 import { addUsage, type ModelEvent, NO_USAGE } from "../protocol/model.js";
 import type { AgentInput, Reply } from "./agent-input.js";
 import type { AgentProgress } from "./agent-progress.js";
+import { learnTokenSize, shownTo } from "./fit-context.js";
 import { withUniqueCallIds } from "./transcript.js";
 
 type Failed = Extract<ModelEvent, { type: "failed" }>;
@@ -14,7 +15,7 @@ export async function nextReply(
   const { model, provider, tools, task } = input;
   const request = {
     model,
-    messages: [...progress.messages],
+    messages: [...shownTo(progress)],
     tools,
     max_output_tokens: input.limits.max_output_tokens,
     ...(task && { task }),
@@ -24,7 +25,10 @@ export async function nextReply(
       progress.usage = addUsage(progress.usage, event.usage);
     }
     if (event.type === "failed") return event;
-    if (event.type === "reply") return { ...event, message: withUniqueCallIds(event.message) };
+    if (event.type === "reply") {
+      learnTokenSize(input, progress, event.usage.input_tokens);
+      return { ...event, message: withUniqueCallIds(event.message) };
+    }
     if (event.type === "retry") {
       const { attempt, wait_ms, failure } = event;
       const reason = `${failure.kind}: ${failure.message}`;

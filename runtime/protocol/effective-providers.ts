@@ -1,4 +1,4 @@
-import { STANDARD_ALIASES, WELL_KNOWN } from "./known-providers.js";
+import { ALIAS_FALLBACKS, STANDARD_ALIASES, WELL_KNOWN } from "./known-providers.js";
 import type { ProviderEntry, ProvidersFile } from "./providers-file.js";
 
 /** Whether a secret of this name is there. */
@@ -36,7 +36,8 @@ export function defaultProviderOf(file: ProvidersFile, has: HasCredential): stri
 export function modelOf(aliasOrId: string, file: ProvidersFile, defaultProvider: string): string {
   const seen = new Set<string>();
   let id = aliasOrId;
-  for (let next = file.aliases[id]; next !== undefined && !seen.has(id); next = file.aliases[id]) {
+  const aliases = { ...ALIAS_FALLBACKS, ...file.aliases };
+  for (let next = aliases[id]; next !== undefined && !seen.has(id); next = aliases[id]) {
     seen.add(id);
     id = next;
   }

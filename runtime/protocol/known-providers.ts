@@ -53,6 +53,9 @@ export const KNOWS_THINKING_SWITCH: readonly string[] = ["api.deepseek.com"];
 /** The aliases that roles and the planner use; each always leads to some model. */
 export const STANDARD_ALIASES: readonly string[] = ["planner", "fast", "strong"];
 
+/** What an alias leads to where providers.yaml says nothing of it. */
+export const ALIAS_FALLBACKS: Readonly<Record<string, string>> = { summarizer: "fast" };
+
 function model(
   provider: string,
   context: number,
