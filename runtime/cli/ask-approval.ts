@@ -43,7 +43,10 @@ interface Decided {
 }
 
 /** Undefined where the operator leaves it for later: it waits on, and `agentd approvals` has it. */
-async function ask({ io, signal }: Command, approval: ApprovalSummary): Promise<Decided | undefined> {
+async function ask(
+  { io, signal }: Command,
+  approval: ApprovalSummary,
+): Promise<Decided | undefined> {
   const { capability, description, input, subject } = approval;
   const what = capability === null ? `${approval.tool} ${JSON.stringify(input)}` : capability;
   const once = subject === "budget" ? "as much again" : "this call";

@@ -90,8 +90,8 @@ const OPERATOR: Descriptions = {
     `waits for approval ${approval_id}: ${description}`,
     "warn",
   ],
-  budget_raised: ({ scope, tokens, usd }) => [
-    `the ${scope} may spend ${tokens === undefined ? `$${usd ?? 0}` : `${tokens} tokens`} more`,
+  budget_raised: ({ scope, unit, by }) => [
+    `the ${scope} may spend ${by === null ? "" : `${by} `}${unit} ${by === null ? "without a ceiling" : "more"}`,
     "good",
   ],
   human_approval_granted: ({ scope }) => [`approved for ${scope}`, "good"],

@@ -26,7 +26,11 @@ export function findApproval(reader: StoreReader, query: string): ApprovalId {
   return ApprovalId.parse(only("approval", query, reader.matchApproval(query)));
 }
 
-function only(noun: "run" | "agent" | "schedule" | "approval", query: string, found: readonly string[]): string {
+function only(
+  noun: "run" | "agent" | "schedule" | "approval",
+  query: string,
+  found: readonly string[],
+): string {
   const [first, ...rest] = found;
   if (first === undefined) {
     throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`);

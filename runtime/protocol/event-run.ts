@@ -119,8 +119,9 @@ export const RunEvents = [
   z.strictObject({
     kind: z.literal("budget_raised"),
     scope: z.enum(["run", "step"]),
-    tokens: z.int().positive().optional(),
-    usd: z.number().positive().optional(),
+    unit: z.enum(["tokens", "usd"]),
+    /** Null: that ceiling is lifted. */
+    by: z.number().positive().nullable(),
     approval_id: z.string(),
   }),
   z.strictObject({ kind: z.literal("planner_reply"), text: z.string(), meta: Json.optional() }),

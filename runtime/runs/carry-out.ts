@@ -5,6 +5,7 @@ import { makeCeiling } from "../policy/ceiling.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { StepId } from "../protocol/ids.js";
 import { NO_USAGE } from "../protocol/model.js";
+import { endWaiting } from "./approvals/waiting-state.js";
 import { outputsOf } from "./check-plan.js";
 import { documentDenial } from "./document-denial.js";
 import { executeRunPlan } from "./execute-run-plan.js";
@@ -77,6 +78,7 @@ async function planAndExecute(
       // From the queue after a pause; where all is to end, nothing begins.
       if (moves.now() === "queued" && !signal.aborted) await moves.move("execute");
       const { outcomes } = await executeRunPlan(run, current, signal);
+      await endWaiting(run, run.shared.approvals);
       signal.throwIfAborted();
       current = { ...current, outcomes };
       const failures = failuresOf(outcomes);

@@ -1,5 +1,5 @@
-import type { NewEvent } from "../protocol/event.js";
 import type { ApprovalId } from "../protocol/approval.js";
+import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { Verdict } from "./approvals/approvals.js";

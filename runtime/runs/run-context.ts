@@ -1,5 +1,7 @@
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { Approvals } from "./approvals/approvals.js";
+import type { Attendance } from "./approvals/attendance.js";
 import type { Budgets } from "./budgets/budgets.js";
 import type { RunAccounts } from "./budgets/run-accounts.js";
 import type { ModelCalls } from "./calls/model-calls.js";
@@ -37,6 +39,8 @@ export interface Shared {
   readonly agentSlots: Slots;
   /** Tool calls under way, of all agents: a daemon that ends waits a moment for them, since a cut one has no known outcome. */
   readonly toolCalls: Set<Promise<unknown>>;
+  readonly approvals: Approvals;
+  readonly attendance: Attendance;
   readonly liveAgents: Map<AgentId, StoppableAgent>;
 }
 

@@ -16,7 +16,8 @@ export async function approvalsList(command: Command): Promise<ExitCode> {
     return 0;
   }
   if (pending.length === 0) printLine(command, "Nothing waits for approval.");
-  for (const approval of pending) for (const line of lines(approval, command)) printLine(command, line);
+  for (const approval of pending)
+    for (const line of lines(approval, command)) printLine(command, line);
   return 0;
 }
 
@@ -28,9 +29,15 @@ function lines(approval: ApprovalSummary, { style }: Command): readonly string[]
     ["input", JSON.stringify(approval.input)],
     ["grants", capability],
     ["agent", agent_id === null ? null : `${agent_name ?? "?"} ${shortId(agent_id)}`],
-    ["run", run_id === null ? null : `${shortId(run_id)}${step_id === null ? "" : ` step ${step_id}`}`],
+    [
+      "run",
+      run_id === null ? null : `${shortId(run_id)}${step_id === null ? "" : ` step ${step_id}`}`,
+    ],
     ["until", `${approval.expires_at} (${left(approval)}), then it is denied`],
-    ["answer", `agentd approve ${shortId(id)} [--once|--run]   agentd deny ${shortId(id)} [--reason TEXT]`],
+    [
+      "answer",
+      `agentd approve ${shortId(id)} [--once|--run]   agentd deny ${shortId(id)} [--reason TEXT]`,
+    ],
   ];
   return [
     style.bold(id),

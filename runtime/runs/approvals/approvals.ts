@@ -2,14 +2,12 @@ import type { Journal } from "../../audit/journal.js";
 import { type Entropy, ulid } from "../../base/ulid.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { ApprovalId, type ApprovalScope, type ApprovalSubject } from "../../protocol/approval.js";
-import type { EventBody, EventContext } from "../../protocol/event.js";
+import type { EventContext } from "../../protocol/event.js";
 import { AgentId, RunId, StepId } from "../../protocol/ids.js";
 import { isRunEnded } from "../../protocol/run.js";
 import type { ApprovalDetail, StoreReader } from "../../store/reader.js";
-import { type Recorder, recorder } from "../record.js";
-
-/** Longest delay of a Node timer. */
-const MAX_TIMER_MS = 2_147_483_647;
+import type { Recorder } from "../record.js";
+import { openClocks } from "./clocks.js";
 
 /** What an operator is asked. `input` is JSON text. */
 export interface Question {
@@ -62,76 +60,54 @@ interface Parts {
 }
 
 export function openApprovals(parts: Parts): Approvals {
-  const { journal, reader, entropy, timeoutMs } = parts;
+  const { reader, entropy, timeoutMs } = parts;
   const answered = new Map<string, (answer: Answer) => void>();
-  const clocks = new Map<string, NodeJS.Timeout>();
-  const changed = new Map<RunId, () => Promise<void>>();
+  const changed = new Map<string, () => Promise<void>>();
+  const clocks = openClocks(entropy.now);
 
-  const tellChange = async (run_id: string | null): Promise<void> => {
-    if (run_id !== null) await changed.get(RunId.parse(run_id))?.();
-  };
   const settle = async (id: ApprovalId, verdict: Verdict, actor: string): Promise<void> => {
-    const row = reader.approval(id);
-    if (row === undefined)
-      throw new AgentdError("unknown_id", "settle approval", `there is no approval ${id}`);
-    const body = verdict.granted
-      ? ({ kind: "human_approval_granted", approval_id: id, scope: verdict.scope } as const)
-      : ({ kind: "human_approval_denied", approval_id: id, reason: verdict.reason } as const);
-    await journal.append([{ ...contextOf(row, actor), ...body }]);
-    clearTimeout(clocks.get(id));
-    clocks.delete(id);
+    const { run_id } = await recordVerdict(parts, id, verdict, actor);
+    clocks.stop(id);
     answered.get(id)?.({ ...verdict, id });
     answered.delete(id);
-    await tellChange(row.run_id);
+    await changed.get(run_id ?? "")?.();
   };
-  const expire = async (id: ApprovalId): Promise<void> => {
-    const reason = `approval request timed out after ${Math.round(timeoutMs / 1_000)}s`;
-    await settle(id, { granted: false, reason }, "daemon").catch((thrown: unknown) => {
-      // Answered at the very end.
-      if (!(thrown instanceof AgentdError && thrown.code === "illegal_transition")) throw thrown;
-    });
-  };
-  const startClock = (id: ApprovalId, expiresAt: number): void => {
-    const waitMs = Math.max(0, expiresAt - entropy.now());
-    const late = waitMs > MAX_TIMER_MS ? () => startClock(id, expiresAt) : () => void expire(id);
-    clearTimeout(clocks.get(id));
-    clocks.set(id, setTimeout(late, Math.min(waitMs, MAX_TIMER_MS)));
-  };
-  const request = async (record: Recorder, question: Question): Promise<ApprovalId> => {
-    const id = ApprovalId.parse(ulid(entropy));
-    const expiresAt = entropy.now() + timeoutMs;
-    await record({
-      kind: "human_approval_requested",
-      approval_id: id,
-      ...question,
-      expires_at: new Date(expiresAt).toISOString(),
-    } satisfies EventBody);
-    startClock(id, expiresAt);
-    return id;
-  };
+  const deny = (id: string, reason: string): Promise<void> =>
+    settle(ApprovalId.parse(id), { granted: false, reason }, "daemon");
+  const expire = (id: string): Promise<void> =>
+    deny(id, `approval request timed out after ${Math.round(timeoutMs / 1_000)}s`).catch(
+      (thrown: unknown) => {
+        // Answered at the very end.
+        if (!(thrown instanceof AgentdError && thrown.code === "illegal_transition")) throw thrown;
+      },
+    );
+  const startClock = (id: string, expires_at: string): void =>
+    clocks.start(id, Date.parse(expires_at), () => void expire(id));
 
   return {
     settle,
     ask: async ({ agent_id, record }, question, signal) => {
       const before = askedBefore(reader, agent_id, question);
       if (before !== undefined && before.state !== "pending") return answerOf(before);
-      const id =
-        before === undefined ? await request(record, question) : ApprovalId.parse(before.id);
-      const run_id = reader.approval(id)?.run_id ?? null;
+      const expires_at = new Date(entropy.now() + timeoutMs).toISOString();
+      const id = ApprovalId.parse(before?.id ?? ulid(entropy));
+      if (before === undefined) {
+        const asked = { kind: "human_approval_requested", approval_id: id, expires_at } as const;
+        await record({ ...asked, ...question });
+        startClock(id, expires_at);
+      }
       const answer = answerTo(id, answered, signal);
       // Where the state cannot be written nobody comes to wait for the answer.
       answer.catch(() => undefined);
       // Settled while its asking was being written.
       const now = reader.approval(id);
       if (now !== undefined && now.state !== "pending") answered.get(id)?.(answerOf(now));
-      await tellChange(run_id);
+      await changed.get(now?.run_id ?? "")?.();
       return answer;
     },
     denyAll: async (run_id, reason) => {
-      for (const { id, state } of reader.approvals({ run_id })) {
-        if (state === "pending")
-          await settle(ApprovalId.parse(id), { granted: false, reason }, "daemon");
-      }
+      for (const { id, state } of reader.approvals({ run_id }))
+        if (state === "pending") await deny(id, reason);
     },
     onChange: (run_id, listener) => {
       changed.set(run_id, listener);
@@ -143,18 +119,31 @@ export function openApprovals(parts: Parts): Approvals {
       reader.approvals({ run_id }).filter(({ state }) => state === "pending").length,
     recover: async () => {
       for (const row of reader.approvals({})) {
-        const id = ApprovalId.parse(row.id);
         const gone = goneReason(row, reader);
-        if (gone !== undefined) await settle(id, { granted: false, reason: gone }, "daemon");
-        else if (Date.parse(row.expires_at) <= entropy.now()) await expire(id);
-        else startClock(id, Date.parse(row.expires_at));
+        if (gone !== undefined) await deny(row.id, gone);
+        else if (Date.parse(row.expires_at) <= entropy.now()) await expire(row.id);
+        else startClock(row.id, row.expires_at);
       }
     },
-    close: () => {
-      for (const clock of clocks.values()) clearTimeout(clock);
-      clocks.clear();
-    },
+    close: clocks.stopAll,
   };
+}
+
+/** The answer as an event, once: a second one throws `illegal_transition`. */
+async function recordVerdict(
+  { journal, reader }: Parts,
+  id: ApprovalId,
+  verdict: Verdict,
+  actor: string,
+): Promise<ApprovalDetail> {
+  const row = reader.approval(id);
+  if (row === undefined)
+    throw new AgentdError("unknown_id", "settle approval", `there is no approval ${id}`);
+  const body = verdict.granted
+    ? ({ kind: "human_approval_granted", approval_id: id, scope: verdict.scope } as const)
+    : ({ kind: "human_approval_denied", approval_id: id, reason: verdict.reason } as const);
+  await journal.append([{ ...contextOf(row, actor), ...body }]);
+  return row;
 }
 
 /** Resolves with the answer, rejects with the signal's reason. */
@@ -193,7 +182,12 @@ function askedBefore(
         row.capability === (capability ?? null),
     );
   if (found === undefined) return undefined;
-  const filter = { agent_id, kind: ["message_appended"], limit: 1, reverse: false };
+  const filter = {
+    agent_id,
+    kind: ["message_appended", "budget_raised"],
+    limit: 1,
+    reverse: false,
+  };
   const since = reader.events({ ...filter, after_seq: found.requested_seq });
   return since.length === 0 ? found : undefined;
 }
@@ -221,9 +215,4 @@ function contextOf({ run_id, step_id, agent_id }: ApprovalDetail, actor: string)
     ...(step_id === null ? {} : { step_id: StepId.parse(step_id) }),
     ...(agent_id === null ? {} : { agent_id: AgentId.parse(agent_id) }),
   };
-}
-
-/** For who writes an event of an approval beside its asker. */
-export function recorderOf(journal: Journal, row: ApprovalDetail, actor: string): Recorder {
-  return recorder(journal, contextOf(row, actor));
 }

@@ -4,7 +4,6 @@ import { withinCeiling } from "../../policy/ceiling.js";
 import { decideTool } from "../../policy/decide.js";
 import { parseGrant } from "../../policy/grammar.js";
 import { coversCapability } from "../../policy/narrow.js";
-import type { OfferDenials } from "../../protocol/approval.js";
 import type { Grant } from "../../protocol/capability.js";
 import type { ToolCallRequest } from "../../protocol/message.js";
 import type { Token } from "../../protocol/token.js";
@@ -13,18 +12,12 @@ import { type Called, callTool, type ToolCallDeps } from "../call-tool.js";
 import type { LiveAgent } from "../live-agent.js";
 import type { RunContext } from "../run-context.js";
 import { tokenText } from "../token-ledger.js";
+import type { ApprovalRules } from "./approval-rules.js";
 import type { Answer, Question } from "./approvals.js";
 
 /** A call may need more than one capability; after so many it is answered as it stands. */
 const MAX_OFFERS = 8;
 const INPUT_BYTES = 4_096;
-
-/** What of an agent's calls an operator decides. A child is bound by its parent's rules and its own. */
-export interface ApprovalRules {
-  /** Tools whose every call waits for an operator. */
-  readonly required: ReadonlySet<string>;
-  readonly offerDenials: OfferDenials;
-}
 
 export interface ApprovedCaller {
   readonly run: RunContext;
@@ -186,7 +179,10 @@ function askerOf({ id, record }: LiveAgent) {
 
 /** The operator's no, for the model: asking again would be answered alike. */
 function refused(reason: string): ToolResult {
-  return toolDenied({ layer: "policy", message: `the operator did not approve this call: ${reason}` });
+  return toolDenied({
+    layer: "policy",
+    message: `the operator did not approve this call: ${reason}`,
+  });
 }
 
 function stillDenied(result: ToolResult, reason: string): ToolResult {

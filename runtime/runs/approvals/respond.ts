@@ -7,13 +7,17 @@ import type { EngineDeps } from "../deps.js";
 import { actorOf, type Peer } from "../engine.js";
 import type { Approvals, Verdict } from "./approvals.js";
 
+type RespondDeps = Pick<EngineDeps, "policy" | "neverGrantable" | "workspaceBase"> & {
+  readonly reader: Pick<EngineDeps["reader"], "approval">;
+};
+
 /**
  * An operator's answer. What it grants stays below policy.yaml, which no approval can exceed: `denied` says so. Throws `unknown_id`,
  * and `illegal_transition` where it was answered before.
  */
 export async function respond(
-  deps: EngineDeps,
-  approvals: Approvals,
+  deps: RespondDeps,
+  approvals: Pick<Approvals, "settle">,
   id: ApprovalId,
   verdict: Verdict,
   peer: Peer,
@@ -23,9 +27,14 @@ export async function respond(
     throw new AgentdError("unknown_id", "answer approval", `there is no approval ${id}`);
   if (row.state !== "pending") {
     const by = row.settled_by === null ? "" : ` by ${row.settled_by}`;
-    throw new AgentdError("illegal_transition", "answer approval", `it was ${row.state}${by} before`, {
-      hint: "`agentd approvals` shows what still waits.",
-    });
+    throw new AgentdError(
+      "illegal_transition",
+      "answer approval",
+      `it was ${row.state}${by} before`,
+      {
+        hint: "`agentd approvals` shows what still waits.",
+      },
+    );
   }
   if (verdict.granted && row.capability !== null) {
     const workspace = row.run_id === null ? null : join(deps.workspaceBase, row.run_id);
@@ -34,12 +43,14 @@ export async function respond(
   await approvals.settle(id, verdict, actorOf(peer));
 }
 
-function requireWithinPolicy(capability: string, deps: EngineDeps, workspace: string | null): void {
+function requireWithinPolicy(
+  capability: string,
+  deps: RespondDeps,
+  workspace: string | null,
+): void {
   const parsed = parseGrant(capability);
   const ceiling = makeCeiling(deps.policy, { workspace, never: deps.neverGrantable });
-  const verdict = parsed.ok
-    ? withinCeiling(parsed.grant, ceiling)
-    : { withheld: parsed.problem };
+  const verdict = parsed.ok ? withinCeiling(parsed.grant, ceiling) : { withheld: parsed.problem };
   if ("grant" in verdict) return;
   throw new AgentdError(
     "denied",
