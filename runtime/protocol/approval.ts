@@ -23,8 +23,7 @@ export type ApprovalScope = z.infer<typeof ApprovalScope>;
 export const OfferDenials = z.enum(["never", "attended", "always"]);
 export type OfferDenials = z.infer<typeof OfferDenials>;
 
-export const ApprovalState = z.enum(["pending", "granted", "denied"]);
-export type ApprovalState = z.infer<typeof ApprovalState>;
+const ApprovalState = z.enum(["pending", "granted", "denied"]);
 
 /** One approval as clients see it: the seed's words, and what is asked in full. Times are RFC 3339. */
 export const ApprovalSummary = z.strictObject({
