@@ -60,7 +60,7 @@ module.exports = {
       name: "no-import-of-mains",
       severity: "error",
       from: {},
-      to: { path: "^runtime/(agentd|web-worker)\\.ts$" },
+      to: { path: "^runtime/(agentd|web-worker|aaos-system)\\.ts$" },
     },
     {
       name: "addon-only-in-sandbox",

@@ -3,8 +3,9 @@ import type { FileProblem } from "./catalog/file-problem.js";
 import type { Loaded } from "./catalog/load-dirs.js";
 import { type AgentManifest, loadManifests, manifestDirs } from "./catalog/manifests.js";
 import { type LoadedRole, loadRoles } from "./catalog/roles.js";
-import { readPolicy, readProviders, readSettings } from "./catalog/settings.js";
+import { readMcpServers, readPolicy, readProviders, readSettings } from "./catalog/settings.js";
 import { type CredentialSources, readCredential } from "./credentials.js";
+import type { McpFile } from "./protocol/mcp-file.js";
 import type { Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { ProvidersFile } from "./protocol/providers-file.js";
@@ -24,6 +25,7 @@ export interface Configuration {
   readonly settings: Settings;
   readonly policy: PolicyFile;
   readonly providersFile: ProvidersFile;
+  readonly mcp: McpFile;
   readonly catalog: {
     readonly roles: ReadonlyMap<string, LoadedRole>;
     readonly manifests: ReadonlyMap<string, Loaded<AgentManifest>>;
@@ -39,6 +41,7 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
   const settings = readSettings(sources.places.settingsFile);
   const policy = readPolicy(sources.places.policyFile);
   const providersFile = readProviders(sources.places.providersFile);
+  const mcp = readMcpServers(sources.places.mcpServersFile);
   const places = resolvedPlaces(sources.places);
   const credential = (name: string) =>
     readCredential(name, { ...sources, credentialsDir: places.credentialsDir });
@@ -47,9 +50,10 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
     settings,
     policy: withResolvedRoots(policy),
     providersFile,
+    mcp,
     catalog: loadCatalog(places),
     credential,
-    secrets: secretNames(providersFile).flatMap((name) => credential(name) ?? []),
+    secrets: secretNames(providersFile, mcp).flatMap((name) => credential(name) ?? []),
   };
 }
 
@@ -91,9 +95,14 @@ function resolved(root: string): string {
   }
 }
 
-function secretNames(file: ProvidersFile): readonly string[] {
+function secretNames(file: ProvidersFile, mcp: McpFile): readonly string[] {
+  const ofServers = mcp.client.servers.flatMap((entry) =>
+    Object.values(entry.transport === "stdio" ? entry.env : entry.headers).flatMap((value) =>
+      typeof value === "string" ? [] : [value.credential],
+    ),
+  );
   const named = Object.values(file.providers).flatMap((entry) =>
     "credential" in entry && entry.credential !== undefined ? [entry.credential] : [],
   );
-  return [...new Set([...named, "deepseek", "anthropic", "openai"])];
+  return [...new Set([...named, ...ofServers, "deepseek", "anthropic", "openai"])];
 }

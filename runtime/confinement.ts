@@ -5,21 +5,21 @@ import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
+import { peersOf } from "./peers.js";
 import { makeCeiling } from "./policy/ceiling.js";
 import { AgentdError } from "./protocol/agentd-error.js";
+import type { Caller } from "./protocol/caller.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import { neverGrantable, type Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
-import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
 import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
 import { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/open-sandbox.js";
-import { peerUid } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
 
@@ -69,7 +69,15 @@ export interface ConfinementOptions {
 
 /** What confines agents here, and how to ask about it. */
 export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
-  readonly peerOf: (socket: Socket) => Peer;
+  /** Launches an MCP server, or the relay to one; answers with the problem where agents cannot be confined. */
+  readonly launchServer: Sandbox["launch"];
+  /** The relay's script, and the trees that it needs. */
+  readonly relay: {
+    readonly script: string;
+    readonly args: readonly string[];
+    readonly trees: readonly string[];
+  };
+  readonly peerOf: (socket: Socket) => Caller;
   /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
   readonly landlockAbi: number | null;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
@@ -98,7 +106,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
   const { launcher, places, policy } = options;
   const compileFor = compilerOf(options);
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
-  const web = webProgram(options);
+  const web = nodeProgram(options, "web-worker.js");
   const compileSpare = (cgroup_name: string) =>
     compileFor(
       { kind: "web", ...web, cgroup_name },
@@ -118,10 +126,15 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
+    launchServer: async (server, signal) => {
+      if (!state.ok) return { ok: false, problem: state.error.message };
+      return state.sandbox.launch(server, signal);
+    },
+    relay: nodeProgram(options, "mcp-relay.js"),
     prepareWeb: (agents) => {
       if (state.ok) state.sandbox.prepareWeb(agents);
     },
-    peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    peerOf: peersOf(launcher.addon, places),
     landlockAbi: landlockAbiOf(launcher),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
@@ -191,9 +204,13 @@ function sandboxOf(
   });
 }
 
-function webProgram({ programDir, settings }: ConfinementOptions): WebWorkerProgram {
+/** A program of ours that runs confined in Node, and all that it needs beside its script. */
+function nodeProgram(
+  { programDir, settings }: Pick<ConfinementOptions, "programDir" | "settings">,
+  script: string,
+): WebWorkerProgram {
   return {
-    script: join(programDir, "web-worker.js"),
+    script: join(programDir, script),
     args: settings.ca_files.flatMap((file) => ["--ca", file]),
     trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
   };

@@ -12,9 +12,13 @@ import {
   readConfiguration,
 } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
+import { openGate } from "./control/access.js";
+import type { ControlDeps } from "./control/deps.js";
 import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
+import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
+import { mcpChecks, tellOfServers } from "./mcp-reports.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import { openModels } from "./providers/directory.js";
@@ -26,6 +30,7 @@ import { openEngine } from "./runs/open-engine.js";
 import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { openReader } from "./store/open-reader.js";
 import type { StoreReader } from "./store/reader.js";
+import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
@@ -48,6 +53,7 @@ interface Rooms {
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
   readonly engine: RunEngine;
+  readonly servers: McpServers;
   readonly entropy: Entropy;
   readonly confinement: Confinement;
   readonly path: string;
@@ -75,11 +81,13 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await recordStart(rooms);
   await engine.recover();
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
+  const deps = controlDeps(rooms, schedules);
   const server = await startServer({
     socketPath: config.places.socketPath,
     peerOf: confinement.peerOf,
     log,
-    handlers: handlersOf(rooms, schedules),
+    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
+    gate: openGate((event) => journal.append([event])),
   });
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   const reason = await stop;
@@ -91,7 +99,8 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
 }
 
 /** Ends what outlives a request: without it a failed start would leave threads and processes that keep this one alive. */
-async function closeRooms({ confinement, reader, journal }: Rooms): Promise<void> {
+async function closeRooms({ servers, confinement, reader, journal }: Rooms): Promise<void> {
+  await servers.close();
   await confinement.close();
   reader.close();
   await journal.close();
@@ -102,7 +111,7 @@ async function openRooms(
   options: DaemonOptions,
   launcher: Launcher,
 ): Promise<Rooms> {
-  const { places, settings, policy, catalog } = config;
+  const { places, settings, policy, catalog, mcp: mcpFile } = config;
   const log = pino({ name: "agentd", level: settings.log_level });
   const entropy = { now: Date.now, randomBytes };
   const journal = await openJournal({
@@ -125,11 +134,12 @@ async function openRooms(
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy, path },
   });
+  let servers: McpServers | undefined;
   const engine = openEngine({
     journal,
     reader,
     models,
-    tools: BUILTIN_TOOLS,
+    tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     roles: () => catalog.roles,
     settings,
     policy,
@@ -138,21 +148,32 @@ async function openRooms(
     openPorts: confinement.openPorts,
     prepareWeb: confinement.prepareWeb,
     compile: confinement.compile,
+    servers: {
+      launch: confinement.launchServer,
+      relay: confinement.relay,
+      credential: config.credential,
+    },
     entropy,
     log: logTo(log),
   });
-  return { config, log, journal, reader, models, engine, entropy, confinement, path };
+  servers = openMcpServers(mcpFile, {
+    launch: engine.launchServer,
+    version: VERSION,
+    ...tellOfServers(journal, log),
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+  });
+  return { config, log, journal, reader, models, engine, servers, entropy, confinement, path };
 }
 
 function logTo(log: Logger): EngineDeps["log"] {
   return (level, message, fields = {}) => log[level](fields, message);
 }
 
-function handlersOf(rooms: Rooms, schedules: Schedules) {
-  const { config, journal, reader, models, engine, confinement, path } = rooms;
+function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
+  const { config, journal, reader, models, engine, servers, confinement, path } = rooms;
   const { places, policy, catalog } = config;
   const startedAt = new Date().toISOString();
-  return makeHandlers({
+  return {
     engine,
     schedules,
     reader,
@@ -164,7 +185,7 @@ function handlersOf(rooms: Rooms, schedules: Schedules) {
         never: neverGrantable(places),
         workspaceDir: places.workspaceDir,
       }),
-    toolSpecs: BUILTIN_TOOLS.map(toolSpec),
+    toolSpecs: () => [...BUILTIN_TOOLS, ...servers.tools()].map(toolSpec),
     status: () => ({
       version: VERSION,
       pid: process.pid,
@@ -179,10 +200,11 @@ function handlersOf(rooms: Rooms, schedules: Schedules) {
         { ...config, landlockAbi: confinement.landlockAbi, path, network: networkOf(config) },
         signal,
       )),
+      ...mcpChecks(servers.status()),
       ...(await confinement.prove()),
     ],
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
-  });
+  };
 }
 
 /** How the daemon itself reaches model APIs. */

@@ -33,7 +33,7 @@ export interface ControlDeps extends EventSource {
     role: RoleReport,
     params: Readonly<Record<string, string | string[]>>,
   ) => RoleExplanation;
-  readonly toolSpecs: readonly ToolSpec[];
+  readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
   readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;

@@ -23,6 +23,16 @@ export const MachineEvents = [
     last_seq: z.int().positive(),
     reason: z.string(),
   }),
+  /** Who asked the daemon for what: every call that acts, and every one that was refused. `target` is the id as they named it. */
+  z.strictObject({
+    kind: z.literal("operator_call"),
+    method: z.string(),
+    uid: z.int().nullable(),
+    groups: z.array(z.int()),
+    admin: z.boolean(),
+    allowed: z.boolean(),
+    target: z.string().optional(),
+  }),
   z.strictObject({
     kind: z.literal("egress_decided"),
     host: z.string(),
@@ -31,5 +41,21 @@ export const MachineEvents = [
     verdict: z.enum(["allowed", "denied", "failed", "cut"]),
     reason: z.string(),
     address: z.string().optional(),
+  }),
+  /** An MCP server was started, ended, or is away; `problem` says why. */
+  z.strictObject({
+    kind: z.literal("mcp_server_changed"),
+    server: z.string(),
+    state: z.enum(["ready", "waiting", "stopped"]),
+    protocol: z.string().nullable(),
+    problem: z.string().nullable(),
+  }),
+  /** What an MCP server offers is no longer what it was; full names of its tools. */
+  z.strictObject({
+    kind: z.literal("mcp_tools_changed"),
+    server: z.string(),
+    added: z.array(z.string()),
+    removed: z.array(z.string()),
+    changed: z.array(z.string()),
   }),
 ] as const;

@@ -68,6 +68,11 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
   };
 }
 
+/** True for the machine's own daemon; false for one under `--root`. */
+export function isInstalled(at: Places): boolean {
+  return at.configDir === "/etc/aaos";
+}
+
 /** What no policy can ever open to an agent, beside what `policy/ceiling.ts` knows: the same places under `--root`. */
 export function neverGrantable(at: Places): readonly string[] {
   return [at.configDir, at.stateDir, at.runtimeDir, at.socketPath];

@@ -29,7 +29,7 @@ export interface Called {
 }
 
 export interface ToolCallDeps {
-  readonly tools: readonly Tool[];
+  readonly tools: () => readonly Tool[];
   readonly ledger: TokenLedger;
   readonly now: () => number;
   readonly web: ToolContext["web"];
@@ -79,7 +79,7 @@ async function carryOut(
   signal: AbortSignal,
 ): Promise<Called> {
   const startedAt = deps.now();
-  const tool = deps.tools.find((candidate) => candidate.name === request.name);
+  const tool = deps.tools().find((candidate) => candidate.name === request.name);
   const text = canonicalize(request.input) ?? "null";
   const [invoked] = await agent.record({
     kind: "tool_invoked",
@@ -96,7 +96,8 @@ async function carryOut(
   throwIfLetGo(signal);
   if (!result.ok && result.error.code === "disk_full")
     agent.trouble.diskFull = result.error.message;
-  const told = toldOf(request, result, confinement(), deps.now() - startedAt);
+  const layers = [...confinement(), ...(tool?.confinement?.() ?? [])];
+  const told = toldOf(request, result, layers, deps.now() - startedAt);
   if (tool?.read_only === false) {
     return { result, tell: (...more) => record(...told, ...more) };
   }
@@ -143,7 +144,7 @@ async function outcome(
   deps: ToolCallDeps,
   signal: AbortSignal,
 ): Promise<ToolResult> {
-  if (tool === undefined) return unknownTool(request.name, deps.tools);
+  if (tool === undefined) return unknownTool(request.name, deps.tools());
   if (request.malformed !== undefined) {
     return toolFailure(
       "invalid_input",

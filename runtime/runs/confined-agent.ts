@@ -21,7 +21,7 @@ interface Subject {
   readonly id: AgentId;
   readonly ceiling: Ceiling;
   readonly record: Recorder;
-  readonly run: RunContext;
+  readonly run: Pick<RunContext, "deps" | "shared">;
 }
 
 /** What confines an agent's processes, asked of the ledger at every launch and every connection: nothing of it is remembered. */

@@ -11,6 +11,7 @@ import type { ConfinedAgent } from "../sandbox/confined-agent.js";
 import type { StoreReader } from "../store/reader.js";
 import type { Tool } from "../tools/tool.js";
 import type { Roles } from "./check-plan.js";
+import type { McpLaunch } from "./mcp-launch.js";
 
 /** Everything that carrying out goals needs, wired in the main. */
 export interface EngineDeps {
@@ -18,7 +19,8 @@ export interface EngineDeps {
   /** What the journal holds. */
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
-  readonly tools: readonly Tool[];
+  /** Every tool that there is now: those of MCP servers come and go. */
+  readonly tools: () => readonly Tool[];
   readonly roles: () => Roles;
   readonly settings: Settings;
   readonly policy: PolicyFile;
@@ -35,6 +37,7 @@ export interface EngineDeps {
     request: CompileRequest,
     holder: { readonly capabilities: readonly Capability[]; readonly ceiling: Ceiling },
   ) => Promise<Compiled>;
+  readonly servers: McpLaunch;
   readonly entropy: Entropy;
   readonly log: (
     level: "info" | "warn" | "error",

@@ -2,6 +2,7 @@ import type { ApprovalId } from "../protocol/approval.js";
 import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { LaunchServer } from "../tools/mcp/server-link.js";
 import type { Verdict } from "./approvals/approvals.js";
 
 /** Who asks, as the socket tells; null where it cannot. */
@@ -34,6 +35,8 @@ export interface RunEngine {
   readonly respond: (id: ApprovalId, verdict: Verdict, peer: Peer) => Promise<void>;
   /** Somebody watches the run who can be asked in place, until it is disposed of. */
   readonly attend: (runId: RunId) => Disposable;
+  /** Launches an MCP server as a holder of tokens. */
+  readonly launchServer: LaunchServer;
   /**
    * Lets go of all runs, for the next daemon to take up. Tool calls under way have until `signal` aborts; one that is cut then has no
    * outcome in the journal.

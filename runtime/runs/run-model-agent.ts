@@ -130,9 +130,9 @@ function prewarm({ run, agent }: StepWork): void {
 /** The tools whose use some token of the agent allows; a model is not shown what it would be denied. */
 function callableTools({ run, agent }: StepWork, deps: ToolCallDeps) {
   const held = run.shared.ledger.heldBy(agent.id);
-  return run.deps.tools.filter(
-    (tool) => decideTool(tool.name, tool.implied_by, held, deps.now()).ok,
-  );
+  return run.deps
+    .tools()
+    .filter((tool) => decideTool(tool.name, tool.implied_by, held, deps.now()).ok);
 }
 
 function taskParams({ params }: StepWork): Record<string, Json> {

@@ -34,6 +34,9 @@ export interface AgentDetail extends AgentSummary {
   })[];
 }
 
+/** A filter of the API, and whose runs' events alone are wanted. */
+export type EventFilter = AuditFilter & { readonly owner_uid?: number };
+
 /** What has been committed, on a connection of its own: a reader never waits for the writer, nor the writer for it. */
 export interface StoreReader {
   /** Newest first; without `all` only those not ended. */
@@ -52,6 +55,8 @@ export interface StoreReader {
   readonly approvals: (query: ApprovalQuery) => readonly ApprovalDetail[];
   readonly approval: (approvalId: string) => ApprovalDetail | undefined;
   readonly matchApproval: (query: string) => readonly string[];
-  readonly events: (filter: AuditFilter) => readonly (AuditEvent | ErasedEvent)[];
+  readonly events: (filter: EventFilter) => readonly (AuditEvent | ErasedEvent)[];
+  /** Uid of who submitted the run; null where the socket could not tell, undefined where there is no such run. */
+  readonly ownerOf: (runId: string) => number | null | undefined;
   readonly close: () => void;
 }

@@ -53,6 +53,7 @@ export function runQueries(db: Database): {
   readonly runs: (options: { readonly all: boolean }) => readonly RunSummary[];
   readonly run: (runId: string) => RunDetail | undefined;
   readonly matchRun: (query: string) => readonly string[];
+  readonly ownerOf: (runId: string) => number | null | undefined;
 } {
   const all = db.prepare<[], RunRow>(`SELECT ${SUMMARY} FROM runs r ORDER BY submitted_seq DESC`);
   const current = db.prepare<[], RunRow>(
@@ -74,7 +75,11 @@ export function runQueries(db: Database): {
     `SELECT run_id FROM runs WHERE substr(run_id, 1, length(@query)) = @query
        OR substr(run_id, -length(@query)) = @query ORDER BY run_id = @query DESC, submitted_seq DESC`,
   );
+  const owner = db.prepare<[string], { owner_uid: number | null }>(
+    "SELECT owner_uid FROM runs WHERE run_id = ?",
+  );
   return {
+    ownerOf: (runId) => owner.get(runId)?.owner_uid,
     runs: (options) => (options.all ? all : current).all().map(toSummary),
     run: (runId) => {
       const row = one.get(runId);

@@ -71,7 +71,7 @@ export async function testBase(): Promise<string> {
 }
 
 const TOOL_DEPS = {
-  tools: BUILTIN_TOOLS,
+  tools: () => BUILTIN_TOOLS,
   now: entropy.now,
   web: { timeout_ms: 10_000, max_redirects: 5 },
   rest: new AbortController().signal,

@@ -31,10 +31,9 @@ export const BUILTIN_TOOLS: readonly Tool[] = [
 
 /** A tool as a model sees it. Fields with a default are optional in the schema. */
 export function toolSpec(tool: Tool): ToolSpec {
+  const { name, description } = tool;
+  if (tool.input_schema !== undefined)
+    return { name, description, input_schema: tool.input_schema };
   const { $schema: _dialect, ...schema } = z.toJSONSchema(tool.input, { io: "input" });
-  return {
-    name: tool.name,
-    description: tool.description,
-    input_schema: JsonObject.parse(schema),
-  };
+  return { name, description, input_schema: JsonObject.parse(schema) };
 }

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { AccessKind, AccessOf, Denial, Granted } from "../protocol/access.js";
 import type { CapabilityKind } from "../protocol/capability.js";
+import type { JsonObject } from "../protocol/json.js";
 import type { Ports } from "../protocol/ports.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 
@@ -25,9 +26,13 @@ export interface Tool<Input = unknown> {
   /** For the model: what it does, its limits, and how to go on when a result was cut. */
   readonly description: string;
   readonly input: z.ZodType<Input>;
+  /** The schema as models see it, where it is not made from `input`. */
+  readonly input_schema?: JsonObject;
   /** True where repeating the call changes nothing outside. */
   readonly read_only: boolean;
   /** Capabilities of which any one lets an agent call the tool, beside `tool: NAME`. */
   readonly implied_by: readonly CapabilityKind[];
+  /** For a tool that is carried out elsewhere than in the agent's own ports: what confines it there, by layer. */
+  readonly confinement?: () => readonly string[];
   readonly run: (input: Input, context: ToolContext) => Promise<ToolResult>;
 }

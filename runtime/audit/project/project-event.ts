@@ -42,6 +42,9 @@ const UNPROJECTED = [
   "daemon_stopped",
   "catalog_entry_disabled",
   "egress_decided",
+  "mcp_server_changed",
+  "mcp_tools_changed",
+  "operator_call",
 ] as const satisfies readonly EventKind[];
 
 type ProjectedKind = Exclude<EventKind, (typeof UNPROJECTED)[number]>;
