@@ -114,8 +114,7 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
-      respond: () => Promise.resolve(),
-      attend: () => ({ [Symbol.dispose]: () => undefined }),
+      ...NO_APPROVALS,
       recover: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
@@ -168,6 +167,11 @@ function moved(
   const from = journal.reader.run(run_id)?.state ?? "queued";
   return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
+
+const NO_APPROVALS = {
+  respond: () => Promise.resolve(),
+  attend: () => ({ [Symbol.dispose]: () => undefined }),
+};
 
 const WRITER: RoleReport = {
   role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),

@@ -66,7 +66,7 @@ async function askFirst(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (!rules.required.has(request.name) || request.malformed !== undefined) return undefined;
-  const tool = deps.tools.find(({ name }) => name === request.name);
+  const tool = deps.tools().find(({ name }) => name === request.name);
   if (tool === undefined || !tool.input.safeParse(request.input).success) return undefined;
   const held = deps.ledger.heldBy(agent.id);
   if (!decideTool(tool.name, tool.implied_by, held, deps.now()).ok) return undefined;
