@@ -26,6 +26,9 @@ export const Settings = z.strictObject({
     .strictObject({
       /** Wall clock of one run, in seconds. */
       max_wall_clock_s: z.number().positive().default(86_400),
+      /** `ttl` of steps whose plan gives none. */
+      default_ttl_hops: z.int().min(1).max(1_000).optional(),
+      default_ttl_wall_clock_s: z.number().positive().max(2_592_000).optional(),
       /** Days that a finished run's workspace is kept; 0 keeps it. */
       workspace_ttl_days: z.int().min(0).default(7),
       /** Runs at the same time; the others are queued. */

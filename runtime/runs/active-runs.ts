@@ -10,6 +10,7 @@ import { openRunAccounts } from "./budgets/run-accounts.js";
 import { carryOut } from "./carry-out.js";
 import type { EngineDeps } from "./deps.js";
 import { failureOf, RunEnded } from "./failure.js";
+import { readTiers } from "./model-ladder.js";
 import { recorder } from "./record.js";
 import type { RunContext, Shared } from "./run-context.js";
 import { readRunHistory } from "./run-history.js";
@@ -114,6 +115,7 @@ function contextOf({ id, rest, moves }: Waiting, deps: EngineDeps, shared: Share
     request,
     dir: join(deps.workspaceBase, id),
     accounts,
+    tiers: readTiers(deps.reader, id),
     endsAt: Number.POSITIVE_INFINITY,
     moves,
     history: readRunHistory(deps.reader, id),

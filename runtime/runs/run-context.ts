@@ -6,6 +6,7 @@ import type { Budgets } from "./budgets/budgets.js";
 import type { RunAccounts } from "./budgets/run-accounts.js";
 import type { ModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
+import type { ModelTiers } from "./model-ladder.js";
 import type { RunHistory } from "./run-history.js";
 import type { RunMoves } from "./run-moves.js";
 import type { Slots } from "./slots.js";
@@ -21,6 +22,7 @@ export interface RunContext {
   readonly accounts: RunAccounts;
   /** When its time is over, ms since the epoch; infinite while nothing limits it. */
   endsAt: number;
+  readonly tiers: ModelTiers;
   readonly moves: RunMoves;
   /** What was done before: nothing, of a new run. */
   readonly history: RunHistory;

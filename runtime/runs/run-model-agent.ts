@@ -16,6 +16,7 @@ import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import { callDeadline } from "./calls/deadline.js";
 import type { Caller } from "./calls/model-calls.js";
 import { type Failure, providerFailure } from "./failure.js";
+import { modelOfStep } from "./model-ladder.js";
 import { missingOutputs } from "./output-contract.js";
 import { resumeCall } from "./resume-call.js";
 import type { AgentReply, StepWork } from "./step-work.js";
@@ -25,9 +26,9 @@ import type { AgentReply, StepWork } from "./step-work.js";
  * tokens let it call; and the loop. Returns its last reply, or why it did not come to one.
  */
 export async function runModelAgent(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
-  const { run, role, agent, before, history } = work;
+  const { run, step, role, agent, before, history } = work;
   const { settings, models } = run.deps;
-  const resolved = models.resolve(role.model);
+  const resolved = models.resolve(modelOfStep(role, step.id, run.tiers));
   const deps = toolCallDeps(run);
   const messages = history.messages.length > 0 ? history.messages : await begin(work);
   const tools = callableTools(work, deps);

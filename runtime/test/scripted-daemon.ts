@@ -91,10 +91,9 @@ function scriptedDeps(
       submit: async (request, peer) => {
         const runId = journal.newRunId();
         const { goal, orchestration, params } = request;
-        const context = { run_id: runId, actor: `uid:${String(peer.uid)}` };
         const owner_uid = peer.uid;
         journal.append({
-          ...context,
+          ...{ run_id: runId, actor: `uid:${String(peer.uid)}` },
           kind: "run_submitted",
           goal,
           orchestration,
