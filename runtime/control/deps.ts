@@ -1,14 +1,16 @@
 import type { VerifyReport } from "../audit/verify.js";
+import type { Memory } from "../memory/memory.js";
 import type {
   CatalogProblem,
   DaemonStatus,
   DoctorCheck,
   RoleExplanation,
   RoleReport,
+  SelftestReport,
 } from "../protocol/control-results.js";
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
-import type { RunEngine } from "../runs/engine.js";
+import type { Peer, RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
 
@@ -33,8 +35,10 @@ export interface ControlDeps extends EventSource {
     role: RoleReport,
     params: Readonly<Record<string, string | string[]>>,
   ) => RoleExplanation;
+  readonly memory: Pick<Memory, "list" | "query" | "match" | "forget">;
   readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
+  readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
   readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
 }

@@ -1,3 +1,4 @@
+import type { Memory } from "../memory/memory.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import { ApprovalId } from "../protocol/approval.js";
 import type { AuditFilter } from "../protocol/control.js";
@@ -16,6 +17,11 @@ export function findAgent(reader: StoreReader, query: string): AgentId {
   return AgentId.parse(only("agent", query, reader.matchAgent(query)));
 }
 
+/** The one memory that the query means; throws as `findRun` does. */
+export function findMemory(memory: Pick<Memory, "match">, query: string): string {
+  return only("memory", query, memory.match(query));
+}
+
 /** The one schedule that the query means; throws as `findRun` does. */
 export function findSchedule(reader: StoreReader, query: string): ScheduleId {
   return ScheduleId.parse(only("schedule", query, reader.matchSchedule(query)));
@@ -27,7 +33,7 @@ export function findApproval(reader: StoreReader, query: string): ApprovalId {
 }
 
 function only(
-  noun: "run" | "agent" | "schedule" | "approval",
+  noun: "run" | "agent" | "approval" | "memory" | "schedule",
   query: string,
   found: readonly string[],
 ): string {
@@ -40,7 +46,7 @@ function only(
   throw new AgentdError(
     "ambiguous_id",
     `find ${noun}`,
-    `${quote(query)} matches ${found.length} ${noun}s: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
+    `${quote(query)} matches ${found.length} ${noun === "memory" ? "memories" : `${noun}s`}: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
   );
 }
 

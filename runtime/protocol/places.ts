@@ -22,6 +22,10 @@ export interface Places {
   readonly vendorManifestsDir: string;
   readonly stateDir: string;
   readonly databaseFile: string;
+  /** Made of the database, and made anew where it is missing. */
+  readonly memoryIndexFile: string;
+  /** Skills that were added while the daemon ran. */
+  readonly addedSkillsDir: string;
   /** A run's scratch is the folder of its id in here. */
   readonly workspaceDir: string;
   readonly runtimeDir: string;
@@ -62,6 +66,8 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
     vendorManifestsDir: posix.join(share, "manifests"),
     stateDir: state,
     databaseFile: posix.join(state, "aaos.db"),
+    memoryIndexFile: posix.join(state, "memory-index.db"),
+    addedSkillsDir: posix.join(state, "skills"),
     workspaceDir: posix.join(state, "workspace"),
     runtimeDir: runtime,
     socketPath: socket ?? posix.join(runtime, "agentd.sock"),

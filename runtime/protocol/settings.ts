@@ -48,6 +48,12 @@ export const Settings = z.strictObject({
       offer_denials: OfferDenials.default("attended"),
     })
     .prefault({}),
+  memory: z
+    .strictObject({
+      /** Memories that were not used for so many days are erased; 0 keeps them. */
+      retention_days: z.int().min(0).default(0),
+    })
+    .prefault({}),
   web: z
     .strictObject({
       timeout_s: z.number().positive().max(600).default(30),

@@ -5,6 +5,7 @@ import { throwIfLetGo } from "../agent/let-go.js";
 import { errorText } from "../base/error-text.js";
 import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
+import type { Memory } from "../memory/memory.js";
 import { decideTool } from "../policy/decide.js";
 import type { EventBody } from "../protocol/event.js";
 import type { ToolCallRequest } from "../protocol/message.js";
@@ -35,6 +36,7 @@ export interface ToolCallDeps {
   readonly web: ToolContext["web"];
   readonly rest: AbortSignal;
   readonly underWay: Set<Promise<unknown>>;
+  readonly memory: Pick<Memory, "portFor">;
 }
 
 /** What every tool call of a run is given. */
@@ -47,6 +49,7 @@ export function toolCallDeps({ deps, shared, rest }: RunContext): ToolCallDeps {
     web: { timeout_ms: timeout_s * 1_000, max_redirects },
     rest,
     underWay: shared.toolCalls,
+    memory: deps.memory,
   };
 }
 
@@ -160,6 +163,7 @@ async function outcome(
     return await tool.run(input.data, {
       ports,
       grant: grantFor(agent, deps),
+      memory: deps.memory.portFor(agent.memory, agent.record),
       workspace: agent.workspace,
       web: deps.web,
       signal,

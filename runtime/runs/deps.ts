@@ -1,5 +1,6 @@
 import type { Journal } from "../audit/journal.js";
 import type { Entropy } from "../base/ulid.js";
+import type { Memory } from "../memory/memory.js";
 import type { Ceiling } from "../policy/ceiling.js";
 import type { Capability } from "../protocol/capability.js";
 import type { Compiled, CompileRequest } from "../protocol/compile.js";
@@ -21,6 +22,7 @@ export interface EngineDeps {
   readonly models: ModelDirectory;
   /** Every tool that there is now: those of MCP servers come and go. */
   readonly tools: () => readonly Tool[];
+  readonly memory: Memory;
   readonly roles: () => Roles;
   readonly settings: Settings;
   readonly policy: PolicyFile;

@@ -7,6 +7,7 @@ import type { StepId } from "../protocol/ids.js";
 import { AgentId } from "../protocol/ids.js";
 import { confinedAgent, watchTokens } from "./confined-agent.js";
 import type { LiveAgent } from "./live-agent.js";
+import { memoryRules } from "./memory-rules.js";
 import { recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
 import { tokenText } from "./token-ledger.js";
@@ -130,6 +131,7 @@ function live(
     name,
     ceiling,
     ports,
+    memory: memoryRules(name),
     workspace: run.dir,
     trouble: {},
     record: recorder(run.deps.journal, {

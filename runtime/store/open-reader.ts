@@ -1,6 +1,7 @@
 import { agentQueries } from "./agent-queries.js";
 import { approvalQueries } from "./approval-queries.js";
 import { eventQueries } from "./event-queries.js";
+import { memoryQueries } from "./memory-queries.js";
 import { requireSchema } from "./migrate.js";
 import { openDatabase } from "./open.js";
 import type { StoreReader } from "./reader.js";
@@ -20,6 +21,7 @@ export function openReader(path: string): StoreReader {
       ...agentQueries(db),
       ...approvalQueries(db),
       ...eventQueries(db),
+      ...memoryQueries(db),
       ...scheduleQueries(db),
       close: () => {
         db.close();

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Confinement, openConfinement, startLauncher } from "../confinement.js";
+import type { Memory } from "../memory/memory.js";
+import { type MemoryOptions, openMemory } from "../memory/open-memory.js";
 import { expandGrants } from "../policy/expand.js";
 import type { AuditEvent } from "../protocol/event.js";
 import { StepId } from "../protocol/ids.js";
@@ -78,17 +80,31 @@ const TOOL_DEPS = {
   underWay: new Set<Promise<unknown>>(),
 };
 
+function policyOf(base: string, { network = [], programs = [] }: TestAgentOptions): PolicyFile {
+  return PolicyFile.parse({
+    read: { allow: [base] },
+    write: { allow: [base] },
+    network: { allow: [...network] },
+    exec: { allow: [...PROGRAMS, ...programs] },
+  });
+}
+
+/** A memory without a model: it is searched by its words. */
+function wordsAlone(of: Pick<MemoryOptions, "journal" | "reader" | "database">): Memory {
+  return openMemory({
+    ...of,
+    ...{ entropy, log: () => undefined, retentionDays: 0 },
+    index: `${of.database}-memory-index`,
+    embedder: { ok: false, reason: "no model in this test" },
+  });
+}
+
 export async function openTestAgent(base: string, options: TestAgentOptions): Promise<TestAgent> {
   const launcher = startLauncher(options.nativeDir ?? NATIVE_BUILD);
   const { journal, reader, ...fixture } = await journalFixture();
   const at = places({ root: join(base, "root") });
   await mkdir(at.stateDir, { recursive: true });
-  const policy = PolicyFile.parse({
-    read: { allow: [base] },
-    write: { allow: [base] },
-    network: { allow: [...(options.network ?? [])] },
-    exec: { allow: [...PROGRAMS, ...(options.programs ?? [])] },
-  });
+  const policy = policyOf(base, options);
   const settings = Settings.parse(options.proxy === undefined ? {} : { proxy: options.proxy });
   const confinement = await openConfinement({
     ...{ launcher, settings, policy, places: at, programDir: PROGRAM_DIR },
@@ -96,6 +112,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     path: "/usr/local/bin:/usr/bin:/bin",
   });
   const ledger = openTokenLedger(entropy);
+  const memory = wordsAlone({ journal, reader, database: fixture.path });
   const id = newRunId();
   await journal.append([submitted(id)]);
   const workspace = join(base, "work");
@@ -116,7 +133,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
   };
   const agent = await spawnAgent(run, wish);
   let calls = 0;
-  const toolDeps = { ...TOOL_DEPS, ledger };
+  const toolDeps = { ...TOOL_DEPS, ledger, memory };
   return {
     base,
     workspace,
@@ -140,6 +157,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     events: () => eventsOf(reader),
     [Symbol.asyncDispose]: async () => {
       await journal.append(await agent.end("completed"));
+      await memory.close();
       await confinement.close();
       reader.close();
       await journal.close();

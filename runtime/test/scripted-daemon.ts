@@ -91,15 +91,8 @@ function scriptedDeps(
       submit: async (request, peer) => {
         const runId = journal.newRunId();
         const { goal, orchestration, params } = request;
-        const owner_uid = peer.uid;
-        journal.append({
-          ...{ run_id: runId, actor: `uid:${String(peer.uid)}` },
-          kind: "run_submitted",
-          goal,
-          orchestration,
-          params,
-          owner_uid,
-        });
+        const context = { run_id: runId, actor: `uid:${String(peer.uid)}`, owner_uid: peer.uid };
+        journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
         setImmediate(() => {
@@ -129,6 +122,12 @@ function scriptedDeps(
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
       remove: async () => {},
     },
+    memory: {
+      list: () => [],
+      match: () => [],
+      query: () => Promise.resolve({ results: [], text_only: null }),
+      forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
+    },
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     explainRole: ({ role }, params) => ({
       role: role.name,
@@ -148,6 +147,7 @@ function scriptedDeps(
       agents_active: 0,
       confinement: [],
     }),
+    selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
     doctor: () =>
       Promise.resolve([{ name: "database", verdict: "ok", detail: "fine", remedy: null }]),
     verify: async () => {
