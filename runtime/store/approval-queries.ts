@@ -1,8 +1,8 @@
 import type { ApprovalSummary } from "../protocol/approval.js";
 import type { Json } from "../protocol/json.js";
+import { exactAlone } from "./exact-alone.js";
 import type { Database } from "./open.js";
 import type { ApprovalDetail, ApprovalQuery } from "./reader.js";
-import { exactAlone } from "./run-queries.js";
 
 type ApprovalRow = Omit<ApprovalSummary, "id" | "input" | "timestamp"> & {
   readonly approval_id: string;
