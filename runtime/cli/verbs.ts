@@ -1,18 +1,13 @@
-import { type Command as Commander, Option } from "commander";
-import type { ExitCode } from "../protocol/error-code.js";
-import type { Command } from "./command.js";
+import type { Command as Commander } from "commander";
+import type { Act } from "./command.js";
 import { shapeOf } from "./command-tree.js";
-import type { ApproveOptions } from "./verbs/approvals.js";
-import type { AuditOptions } from "./verbs/audit.js";
+import { ID_HELP } from "./find.js";
+import { registerApprovals } from "./register-approvals.js";
+import { registerAudit } from "./register-audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { MemoryOptions } from "./verbs/memory.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
-
-/** Runs one verb with what the global options say. */
-type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
-
-const ID_HELP = "the id, or at least 4 characters of its beginning or end";
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,
@@ -229,35 +224,6 @@ function registerRuns(program: Commander, act: Act): void {
     );
 }
 
-function registerApprovals(program: Commander, act: Act): void {
-  const approvals = program
-    .command("approvals")
-    .description("what waits for an operator: what, why, by which agent, what would be granted");
-  approvals
-    .command("list", { isDefault: true })
-    .description("all that waits, oldest first")
-    .action(() =>
-      act(async (command) => (await import("./verbs/approvals.js")).approvalsList(command)),
-    );
-  program
-    .command("approve")
-    .description("grant what is asked, never more than policy.yaml allows")
-    .argument("<ID>", ID_HELP)
-    .option("--once", "for this call, or as much again of a budget (this is the default)")
-    .addOption(new Option("--run", "until the run ends").conflicts("once"))
-    .action((id: string, options: ApproveOptions) =>
-      act(async (command) => (await import("./verbs/approvals.js")).approve(command, id, options)),
-    );
-  program
-    .command("deny")
-    .description("refuse what is asked; the agent is told")
-    .argument("<ID>", ID_HELP)
-    .option("--reason <TEXT>", "why, for the agent and the journal")
-    .action((id: string, options: { reason?: string }) =>
-      act(async (command) => (await import("./verbs/approvals.js")).deny(command, id, options)),
-    );
-}
-
 function registerRoles(program: Commander, act: Act): void {
   const roles = program.command("roles").description("the catalog of roles, read from its files");
   roles
@@ -319,36 +285,4 @@ function registerMemory(program: Commander, act: Act): void {
         (await import("./verbs/memory.js")).memoryForget(command, ids, options),
       ),
     );
-}
-
-function registerAudit(program: Commander, act: Act): void {
-  const audit = program.command("audit").description("the journal of everything that happened");
-  filtered(audit.command("tail").description("the newest events, then each as it happens"))
-    .option("--limit <N>", "how many of the past (20)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditTail(command, options)),
-    );
-  filtered(audit.command("query").description("events of the past"))
-    .option("--limit <N>", "at most N, the newest (100)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditQuery(command, options)),
-    );
-  filtered(audit.command("export").description("every event as one JSON object a line"))
-    .option("-o, --output <FILE>", "write to FILE")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditExport(command, options)),
-    );
-  audit
-    .command("verify")
-    .description("find a changed, missing, reordered or truncated event")
-    .action(() => act(async (command) => (await import("./verbs/audit.js")).auditVerify(command)));
-}
-
-function filtered(command: Commander): Commander {
-  return command
-    .option("--run <ID>", "of this run")
-    .option("--agent <ID>", "of this agent")
-    .option("--kind <KIND...>", "of these kinds")
-    .option("--since <TIME>", "not before TIME")
-    .option("--until <TIME>", "not after TIME");
 }

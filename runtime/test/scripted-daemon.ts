@@ -116,7 +116,6 @@ function scriptedDeps(
       },
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
       check: () => {},
-      close: async () => {},
     },
     schedules: {
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
@@ -169,6 +168,7 @@ function moved(
 }
 
 const NO_APPROVALS = {
+  close: async () => {},
   respond: () => Promise.resolve(),
   attend: () => ({ [Symbol.dispose]: () => undefined }),
 };
