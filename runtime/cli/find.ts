@@ -2,9 +2,6 @@ import { AgentdError } from "../protocol/agentd-error.js";
 import type { AgentReport, RunReport } from "../protocol/control-results.js";
 import type { Client } from "./client.js";
 
-/** How the help names an id. */
-export const ID_HELP = "the id, or at least 4 characters of its beginning or end";
-
 export type Found =
   | { readonly type: "run"; readonly run: RunReport }
   | { readonly type: "agent"; readonly agent: AgentReport };

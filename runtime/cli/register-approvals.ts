@@ -1,6 +1,5 @@
 import { type Command as Commander, Option } from "commander";
-import type { Act } from "./command.js";
-import { ID_HELP } from "./find.js";
+import { type Act, ID_HELP } from "./run-verbs.js";
 import type { ApproveOptions } from "./verbs/approvals.js";
 
 /** What waits for an operator, and the answers to it. */

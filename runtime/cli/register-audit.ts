@@ -1,5 +1,5 @@
 import type { Command as Commander } from "commander";
-import type { Act } from "./command.js";
+import type { Act } from "./run-verbs.js";
 import type { AuditOptions } from "./verbs/audit.js";
 
 /** The verbs of the audit trail. */

@@ -25,6 +25,8 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "run.cancel": ACTS,
   "approval.list": LOOKS,
   "approval.respond": ACTS,
+  "run.pause": ACTS,
+  "run.resume": ACTS,
   "agent.list": LOOKS,
   "agent.status": LOOKS,
   "agent.stop": ACTS,

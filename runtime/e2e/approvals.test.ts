@@ -196,10 +196,32 @@ describe("a tool that needs approval", () => {
       );
       const run = await submit();
       await firstPending();
+      await world.cli(["pause", run]);
+      expect((await pending()).length).toBe(1);
       await world.cli(["stop", run]);
       expect((await runOf(run)).state).toBe("cancelled");
       expect(await pending()).toEqual([]);
       expect(await kindsOf(run)).toContain("human_approval_denied");
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "A13 what is answered while its run is paused holds when it goes on",
+    async () => {
+      const file = join(world.out, "a.txt");
+      await startWith(
+        [write(file)],
+        `capabilities: ["file_write: ${world.out}/*"]\napproval_required: [file_write]`,
+      );
+      const run = await submit();
+      const asked = await firstPending();
+      await world.cli(["pause", run]);
+      await world.json(["approve", asked.id]);
+      expect(existsSync(file)).toBe(false);
+      await world.cli(["resume", run]);
+      expect((await ended(run)).state).toBe("succeeded");
+      expect(existsSync(file)).toBe(true);
     },
     TIMEOUT,
   );

@@ -99,6 +99,8 @@ export const METHODS = {
     /** For `deny`. */
     reason: z.string().min(1).max(1_000).default("denied by human"),
   }),
+  "run.pause": RunQuery,
+  "run.resume": RunQuery,
   "agent.list": z.strictObject({ all: z.boolean().default(false) }),
   "agent.status": AgentQuery,
   "agent.stop": AgentQuery,
@@ -201,6 +203,10 @@ export const RunSummary = z.strictObject({
   steps_total: z.int(),
   steps_done: z.int(),
   usage: Usage,
+  /** How often a daemon has taken it up after another had ended. */
+  recoveries: z.int(),
+  /** Why it is paused, and by whom; null while it is not. */
+  paused: z.string().nullable(),
 });
 export type RunSummary = z.infer<typeof RunSummary>;
 

@@ -1,6 +1,6 @@
 /** What an operator is asked in full. `input` is the call's arguments as JSON text; `expires_at` is RFC 3339. */
 export const APPROVALS = {
-  version: 4,
+  version: 5,
   breaking: false,
   sql: `
 ALTER TABLE approvals ADD COLUMN subject TEXT NOT NULL DEFAULT 'tool';
