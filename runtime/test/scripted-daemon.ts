@@ -103,6 +103,7 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      ...NO_APPROVALS,
       recover: async () => {},
       hold: async () => {},
       goOn: async () => {},
@@ -114,7 +115,6 @@ function scriptedDeps(
       },
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
       check: () => {},
-      close: async () => {},
     },
     schedules: {
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
@@ -165,6 +165,12 @@ function moved(
   const from = journal.reader.run(run_id)?.state ?? "queued";
   return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
+
+const NO_APPROVALS = {
+  close: async () => {},
+  respond: () => Promise.resolve(),
+  attend: () => ({ [Symbol.dispose]: () => undefined }),
+};
 
 const WRITER: RoleReport = {
   role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),
