@@ -28,7 +28,6 @@ import { neverGrantable } from "./protocol/places.js";
 import type { ModelDirectory } from "./providers/models.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
-import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
 import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { selftests } from "./selftest.js";
@@ -44,7 +43,7 @@ import { type McpServers, openMcpServers } from "./tools/mcp/servers.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
-/** How long a stopping daemon waits for its runs to end, in ms. */
+/** How long a stopping daemon waits for tool calls under way, in ms. */
 const STOP_GRACE_MS = 5_000;
 
 export interface DaemonOptions extends ConfigurationSources {
@@ -96,9 +95,9 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
 
 /** Serve until `stop` says why to end; when it returns or throws, nobody is served any more. */
 async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
-  const { config, log, journal, reader, engine, models, confinement, manager } = rooms;
-  await failInterrupted(journal, reader);
+  const { config, log, journal, engine, models, confinement, manager } = rooms;
   await recordStart(rooms);
+  await engine.recover();
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const deps = controlDeps(rooms, schedules);
   const server = await startServer({
@@ -177,6 +176,7 @@ async function openRooms(
   let servers: McpServers | undefined;
   const engineDeps: EngineDeps = {
     journal,
+    reader,
     models,
     tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     memory,
