@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import pino, { type Logger } from "pino";
+import { addSkill } from "./add-skill.js";
 import { type Journal, openJournal } from "./audit/journal.js";
 import { makeRedactor } from "./audit/redact.js";
 import { verifyOffLoop } from "./audit/verify-off-loop.js";
@@ -15,13 +16,12 @@ import { makeHandlers } from "./control/handlers.js";
 import { startServer } from "./control/server.js";
 import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
-import { chooseEmbedder } from "./embeddings.js";
+import { daemonMemory } from "./embeddings.js";
 import { keepTold, statusText } from "./keep-told.js";
 import { derived, type LiveConfiguration, openLiveConfiguration } from "./live-configuration.js";
 import { modelsOf, networkOf } from "./live-models.js";
 import { mcpChecks, tellOfServers } from "./mcp-reports.js";
 import type { Memory } from "./memory/memory.js";
-import { openMemory } from "./memory/open-memory.js";
 import { memoryCheck } from "./memory-check.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
@@ -162,16 +162,9 @@ async function openRooms(
     ...{ launcher, nativeDir, programDir, places, settings, policy: config.policy, path },
   });
   const reader = openReader(places.databaseFile);
-  const memory = openMemory({
-    ...{ journal, reader, entropy, log: logTo(log) },
-    database: places.databaseFile,
-    index: places.memoryIndexFile,
-    embedder: chooseEmbedder(
-      { file: config.providersFile, credential: config.credential, ...networkOf(config) },
-      confinement,
-      programDir,
-    ),
-    retentionDays: settings.memory.retention_days,
+  const memory = daemonMemory({
+    ...{ journal, reader, entropy, config, confinement, programDir },
+    log: logTo(log),
   });
   let servers: McpServers | undefined;
   const engineDeps: EngineDeps = {
@@ -181,6 +174,7 @@ async function openRooms(
     tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     memory,
     roles: () => config.catalog.roles,
+    skills: () => config.catalog.skills,
     settings,
     get policy() {
       return config.policy;
@@ -238,6 +232,12 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
     reader,
     subscribe: journal.subscribe,
     memory: rooms.memory,
+    skills: () => config.catalog,
+    addSkill: (upload) => {
+      const added = addSkill(upload, places.addedSkillsDir);
+      rooms.live.reload();
+      return added;
+    },
     roles: () => config.catalog,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {

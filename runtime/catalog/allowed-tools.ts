@@ -21,10 +21,14 @@ const ENTRY = /^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*(\.\*)?(\([^()]+\))?$/;
 
 export function splitAllowedTools(value: string | readonly string[] | undefined): AllowedTools {
   if (value === undefined) return { ok: true, tools: null };
-  const entries = typeof value === "string" ? splitOutsideBrackets(value) : value.map((one) => one.trim());
+  const entries =
+    typeof value === "string" ? splitOutsideBrackets(value) : value.map((one) => one.trim());
   const wrong = entries.find((entry) => !ENTRY.test(entry));
   if (wrong !== undefined) {
-    return { ok: false, problem: `${JSON.stringify(wrong)} is no tool; write tool names with spaces between them` };
+    return {
+      ok: false,
+      problem: `${JSON.stringify(wrong)} is no tool; write tool names with spaces between them`,
+    };
   }
   return { ok: true, tools: [...new Set(entries.flatMap(ours))] };
 }
@@ -54,7 +58,10 @@ export function allowsTool(tools: readonly string[], tool: string, input: unknow
 
 /** `PROGRAM`, `PROGRAM:*`, `PROGRAM:SUBCOMMAND`, `PROGRAM:SUBCOMMAND *`. */
 function allowsProgram(pattern: string, input: unknown): boolean {
-  const { program, args } = (input ?? {}) as { readonly program?: unknown; readonly args?: unknown };
+  const { program, args } = (input ?? {}) as {
+    readonly program?: unknown;
+    readonly args?: unknown;
+  };
   const [wanted = "", subcommand = "*"] = pattern.split(":", 2);
   if (program !== wanted.trim()) return false;
   const first = subcommand.replace(/\s*\*$/, "").trim();

@@ -14,7 +14,8 @@ export function listSkillFiles(dir: string): SkillFiles {
   const files: string[] = [];
   try {
     const refused = collect(dir, "", 1, files);
-    if (refused !== undefined) return { ok: false, problem: refused, hint: "put the file itself there" };
+    if (refused !== undefined)
+      return { ok: false, problem: refused, hint: "put the file itself there" };
   } catch (thrown) {
     return { ok: false, problem: `cannot be listed: ${errorText(thrown)}`, hint: null };
   }

@@ -1,13 +1,14 @@
 import { type Dirent, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { errnoOf, errorText } from "../base/error-text.js";
+import type { Places } from "../protocol/places.js";
 import { SkillFrontmatter, type SkillReport } from "../protocol/skill.js";
 import { splitAllowedTools } from "./allowed-tools.js";
 import type { FileProblem } from "./file-problem.js";
 import { parseYaml } from "./parse-file.js";
 import { readText } from "./read-text.js";
-import { listSkillFiles } from "./skill-files.js";
 import { skillAdvice } from "./skill-advice.js";
+import { listSkillFiles } from "./skill-files.js";
 
 export interface Skill extends SkillReport {
   /** What stands after the frontmatter. */
@@ -35,7 +36,10 @@ export function parseSkill({ dir, origin }: SkillDir): ParsedSkill {
   const read = readText(file);
   if (!read.ok) return fail(read.message, read.hint);
   if (!FENCE.test(read.text)) {
-    return fail("does not begin with frontmatter", "make '---' its first line, then name and description");
+    return fail(
+      "does not begin with frontmatter",
+      "make '---' its first line, then name and description",
+    );
   }
   const rest = read.text.replace(FENCE, "");
   const end = /^---[ \t]*\r?$/m.exec(rest);
@@ -50,11 +54,15 @@ export function parseSkill({ dir, origin }: SkillDir): ParsedSkill {
   });
   const folder = basename(dir);
   if (value.name !== folder) {
-    return at("name", `is not the name of its folder, ${folder}`, `rename the folder to ${value.name}`);
+    return at(
+      "name",
+      `is not the name of its folder, ${folder}`,
+      `rename the folder to ${value.name}`,
+    );
   }
   const tools = splitAllowedTools(value["allowed-tools"]);
   if (!tools.ok) return at("allowed-tools", tools.problem, null);
-  const instructions = rest.slice(end.index + end[0].length).replace(/^\r?\n/, "");
+  const instructions = rest.slice(end.index + end[0].length).replace(/^(?:[ \t]*\r?\n)+/, "");
   if (instructions.trim() === "") return fail("has no instructions after its frontmatter");
   const files = listSkillFiles(dir);
   if (!files.ok) return fail(files.problem, files.hint);
@@ -95,6 +103,15 @@ export function loadSkills(dirs: readonly SkillDir[]): {
   return { skills: new Map([...skills].sort(([a], [b]) => (a < b ? -1 : 1))), problems };
 }
 
+/** Where skills lie; later ones shadow earlier ones. */
+export function skillDirs(places: Places): readonly SkillDir[] {
+  return [
+    { dir: places.vendorSkillsDir, origin: "vendor" },
+    { dir: places.operatorSkillsDir, origin: "operator" },
+    { dir: places.addedSkillsDir, origin: "added" },
+  ];
+}
+
 /** The folders in `dir` that hold a SKILL.md. An absent directory is an empty one. */
 export function skillFolders(dir: string): {
   readonly folders: readonly string[];
@@ -109,7 +126,10 @@ export function skillFolders(dir: string): {
   } catch (thrown) {
     if (errnoOf(thrown) === "ENOENT") return { folders: [], problems: [] };
     const message = `cannot be listed: ${errorText(thrown)}`;
-    return { folders: [], problems: [{ file: dir, line: 1, column: 1, field: "", message, hint: null }] };
+    return {
+      folders: [],
+      problems: [{ file: dir, line: 1, column: 1, field: "", message, hint: null }],
+    };
   }
 }
 

@@ -6,6 +6,7 @@ import { suggest } from "../base/suggest.js";
 import { allowsTool } from "../catalog/allowed-tools.js";
 import type { Skill } from "../catalog/skills.js";
 import type { Denial } from "../protocol/access.js";
+import type { Message } from "../protocol/message.js";
 import type { PortFailure, PortResult } from "../protocol/ports.js";
 import type { SkillsPort, SkillText } from "../protocol/skill.js";
 import { skillCatalog } from "./skill-catalog.js";
@@ -17,6 +18,8 @@ const READ = "skill_read";
 export interface AgentSkills extends SkillsPort {
   /** For the system prompt; empty where the agent has none. */
   readonly catalog: string;
+  /** Takes from a conversation that goes on which skill was followed last. */
+  readonly restore: (messages: readonly Message[]) => void;
   /** Why the skill that the agent follows does not let a call through; undefined where it does, and where none is followed. */
   readonly refuses: (tool: string, input: unknown) => Denial | undefined;
 }
@@ -31,9 +34,7 @@ export function agentSkills(
   named: readonly string[],
   maxTokens: number,
 ): AgentSkills {
-  const own = new Map(
-    [...all].filter(([name]) => named.length === 0 || named.includes(name)),
-  );
+  const own = new Map([...all].filter(([name]) => named.length === 0 || named.includes(name)));
   let followed: Skill | undefined;
   return {
     catalog: skillCatalog([...own.values()], maxTokens),
@@ -44,6 +45,9 @@ export function agentSkills(
       followed = skill;
       return { ok: true, value: instructionsOf(skill) };
     },
+    restore: (messages) => {
+      followed = own.get(lastRead(messages) ?? "");
+    },
     refuses: (tool, input) => {
       const tools = followed?.allowed_tools ?? null;
       if (followed === undefined || tools === null || tool === READ) return undefined;
@@ -53,6 +57,21 @@ export function agentSkills(
       return { layer: "policy", message };
     },
   };
+}
+
+/** The system prompt with the catalog of skills behind it. */
+export function withSkills(prompt: string, { catalog }: AgentSkills): string {
+  return catalog === "" ? prompt : `${prompt.trimEnd()}\n\n${catalog}\n`;
+}
+
+/** The skill whose instructions were read last, as the results tell. */
+function lastRead(messages: readonly Message[]): string | undefined {
+  const results = messages.flatMap((message) =>
+    message.role === "tool" && message.tool === READ && !message.is_error ? [message.text] : [],
+  );
+  const read = results.map((text) => JSON.parse(text) as Partial<Record<string, unknown>>);
+  const last = read.findLast(({ instructions }) => typeof instructions === "string");
+  return typeof last?.["skill"] === "string" ? last["skill"] : undefined;
 }
 
 function instructionsOf({ name, instructions, files }: Skill): SkillText {
@@ -67,7 +86,10 @@ function instructionsOf({ name, instructions, files }: Skill): SkillText {
 async function readFileOf(skill: Skill, file: string): Promise<PortResult<SkillText>> {
   if (!skill.files.includes(file)) {
     const has = skill.files.length === 0 ? "it has no files" : `it has ${skill.files.join(", ")}`;
-    return failure("not_found", `the skill ${skill.name} has no file ${JSON.stringify(file)}; ${has}`);
+    return failure(
+      "not_found",
+      `the skill ${skill.name} has no file ${JSON.stringify(file)}; ${has}`,
+    );
   }
   try {
     const handle = await open(join(skill.dir, file), constants.O_RDONLY | constants.O_NOFOLLOW);

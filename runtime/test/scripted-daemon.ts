@@ -121,12 +121,7 @@ function scriptedDeps(
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
       remove: async () => {},
     },
-    memory: {
-      list: () => [],
-      match: () => [],
-      query: () => Promise.resolve({ results: [], text_only: null }),
-      forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
-    },
+    ...NO_KNOWLEDGE,
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     explainRole: ({ role }, params) => ({
       role: role.name,
@@ -165,6 +160,19 @@ function moved(
   const from = journal.reader.run(run_id)?.state ?? "queued";
   return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
+
+const NO_KNOWLEDGE: Pick<ControlDeps, "memory" | "skills" | "addSkill"> = {
+  memory: {
+    list: () => [],
+    match: () => [],
+    query: () => Promise.resolve({ results: [], text_only: null }),
+    forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
+  },
+  skills: () => ({ skills: new Map(), problems: [] }),
+  addSkill: () => {
+    throw new AgentdError("invalid_file", "add skill", "SKILL.md:1: does not exist");
+  },
+};
 
 const WRITER: RoleReport = {
   role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),
