@@ -2,7 +2,7 @@ import { AgentdError } from "./protocol/agentd-error.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import type { LayerProbe } from "./sandbox/probe-layers.js";
 
-/** Why a layer could not be proven. */
+/** What a launch failed at, for a sentence. */
 export function failureText(failed: Extract<LayerProbe, { ok: false }>): string {
   const detail = failed.detail === "" ? "" : ` (${failed.detail})`;
   return `${failed.layer}: ${failed.step}: ${failed.errno}${detail}`;

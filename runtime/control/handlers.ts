@@ -27,6 +27,7 @@ import { skillAdd } from "./methods/skill-add.js";
 import { skillList } from "./methods/skill-list.js";
 import { skillShow } from "./methods/skill-show.js";
 import { systemDoctor } from "./methods/system-doctor.js";
+import { systemMetrics } from "./methods/system-metrics.js";
 import { systemSelftest } from "./methods/system-selftest.js";
 import { systemStatus } from "./methods/system-status.js";
 import { toolList } from "./methods/tool-list.js";
@@ -61,6 +62,7 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "audit.query": auditQuery(deps),
     "audit.verify": auditVerify(deps),
     "audit.tail": auditTail(deps),
+    "system.metrics": systemMetrics(deps),
     "system.status": systemStatus(deps),
     "system.doctor": systemDoctor(deps),
     "system.selftest": systemSelftest(deps),

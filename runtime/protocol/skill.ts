@@ -25,7 +25,7 @@ export const SkillFrontmatter = z.strictObject({
 });
 export type SkillFrontmatter = z.infer<typeof SkillFrontmatter>;
 
-export const SKILL_ORIGINS = ["vendor", "operator", "added"] as const;
+const SKILL_ORIGINS = ["vendor", "operator", "added"] as const;
 
 /** A skill of the catalog, without its body. */
 export const SkillReport = z.strictObject({
