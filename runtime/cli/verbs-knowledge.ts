@@ -1,5 +1,5 @@
 import type { Command as Commander } from "commander";
-import { type Act, ID_HELP } from "./act.js";
+import { type Act, ID_HELP } from "./run-verbs.js";
 import type { MemoryOptions } from "./verbs/memory.js";
 
 /** What agents know: `skills` and `memory`. */

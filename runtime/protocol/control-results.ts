@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ApprovalSummary } from "./approval.js";
 import { AgentSummary, type Method, RunSummary, StepSummary, WireEvent } from "./control.js";
 import { JsonObject } from "./json.js";
 import { FoundMemory, MemoryEntry } from "./memory.js";
@@ -140,6 +141,10 @@ export const RESULTS = {
   "run.get": RunReport,
   "run.result": ResultReport,
   "run.cancel": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
+  "approval.list": z.strictObject({ pending: z.array(ApprovalSummary) }),
+  "approval.respond": z.strictObject({ ok: z.literal(true), id: z.string() }),
+  "run.pause": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
+  "run.resume": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
   "agent.list": z.strictObject({ agents: z.array(AgentSummary) }),
   "agent.status": AgentReport,
   "agent.stop": z.strictObject({ ok: z.literal(true), agent_id: z.string() }),

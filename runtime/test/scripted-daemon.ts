@@ -106,6 +106,7 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      ...NO_APPROVALS,
       recover: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
@@ -115,7 +116,6 @@ function scriptedDeps(
       },
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
       check: () => {},
-      close: async () => {},
     },
     schedules: {
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
@@ -173,6 +173,12 @@ const NO_KNOWLEDGE: Pick<ControlDeps, "memory" | "skills" | "addSkill"> = {
   addSkill: () => {
     throw new AgentdError("invalid_file", "add skill", "SKILL.md:1: does not exist");
   },
+};
+
+const NO_APPROVALS = {
+  close: async () => {},
+  respond: () => Promise.resolve(),
+  attend: () => ({ [Symbol.dispose]: () => undefined }),
 };
 
 const WRITER: RoleReport = {
