@@ -139,7 +139,7 @@ function scriptedDeps(
       started_at: new Date(0).toISOString(),
       default_provider: "builtin",
       runs_active: running.size,
-      agents_active: 0,
+      ...{ agents_active: 0, budgets: [], models: [], providers: [] },
       confinement: [],
     }),
     selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
@@ -176,6 +176,8 @@ const NO_KNOWLEDGE: Pick<ControlDeps, "memory" | "skills" | "addSkill"> = {
 };
 
 const NO_APPROVALS = {
+  budgets: () => [],
+  traffic: () => ({ models: [], providers: [] }),
   close: async () => {},
   respond: () => Promise.resolve(),
   attend: () => ({ [Symbol.dispose]: () => undefined }),
