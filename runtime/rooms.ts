@@ -7,12 +7,11 @@ import { entryOf, headEntry } from "./audit-to-journal.js";
 import type { Entropy } from "./base/ulid.js";
 import type { Configuration, ConfigurationSources } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement } from "./confinement.js";
-import { chooseEmbedder } from "./embeddings.js";
+import { daemonMemory } from "./embeddings.js";
 import { derived, type LiveConfiguration } from "./live-configuration.js";
-import { modelsOf, networkOf } from "./live-models.js";
+import { modelsOf } from "./live-models.js";
 import { tellOfServers } from "./mcp-reports.js";
 import type { Memory } from "./memory/memory.js";
-import { openMemory } from "./memory/open-memory.js";
 import { neverGrantable } from "./protocol/places.js";
 import type { ModelDirectory } from "./providers/models.js";
 import type { EngineDeps } from "./runs/deps.js";
@@ -107,16 +106,9 @@ export async function openRooms(
     ...{ launcher, nativeDir, programDir, places, settings, policy: config.policy, path },
   });
   const reader = openReader(places.databaseFile);
-  const memory = openMemory({
-    ...{ journal, reader, entropy, log: logTo(log) },
-    database: places.databaseFile,
-    index: places.memoryIndexFile,
-    embedder: chooseEmbedder(
-      { file: config.providersFile, credential: config.credential, ...networkOf(config) },
-      confinement,
-      programDir,
-    ),
-    retentionDays: settings.memory.retention_days,
+  const memory = daemonMemory({
+    ...{ journal, reader, entropy, config, confinement, programDir },
+    log: logTo(log),
   });
   let servers: McpServers | undefined;
   const { launchServer: launch, relay } = confinement;
@@ -127,6 +119,7 @@ export async function openRooms(
     tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     memory,
     roles: () => config.catalog.roles,
+    skills: () => config.catalog.skills,
     settings,
     get policy() {
       return config.policy;

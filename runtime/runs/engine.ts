@@ -1,4 +1,5 @@
 import type { ApprovalId } from "../protocol/approval.js";
+import type { BudgetLine, ModelLatency, ProviderQueue } from "../protocol/budget.js";
 import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
@@ -37,6 +38,13 @@ export interface RunEngine {
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
   /** An operator's answer to what waits. Throws `unknown_id`, `illegal_transition`, and `denied` where policy.yaml forbids it. */
   readonly respond: (id: ApprovalId, verdict: Verdict, peer: Peer) => Promise<void>;
+  /** What of the machine's day is used, or of a run under way and its steps. */
+  readonly budgets: (runId?: RunId) => readonly BudgetLine[];
+  /** How the models and providers do that were called. */
+  readonly traffic: () => {
+    readonly models: readonly ModelLatency[];
+    readonly providers: readonly ProviderQueue[];
+  };
   /** Somebody watches the run who can be asked in place, until it is disposed of. */
   readonly attend: (runId: RunId) => Disposable;
   /** Launches an MCP server as a holder of tokens. */

@@ -9,6 +9,7 @@ import { openActiveRuns } from "./active-runs.js";
 import { openApprovals } from "./approvals/approvals.js";
 import { openAttendance } from "./approvals/attendance.js";
 import { respond } from "./approvals/respond.js";
+import { budgetLines } from "./budgets/budget-lines.js";
 import { openBudgets } from "./budgets/budgets.js";
 import { DAY_MS, recallSpending } from "./budgets/recall-spending.js";
 import { openModelCalls } from "./calls/model-calls.js";
@@ -69,6 +70,11 @@ export function openEngine(deps: EngineDeps): RunEngine {
     ...told,
     respond: (id, verdict, peer) => respond(deps, shared.approvals, id, verdict, peer),
     attend: shared.attendance.attend,
+    budgets: (id) => budgetsOf(shared, id, deps.entropy.now()),
+    traffic: () => ({
+      models: shared.modelCalls.latencies(),
+      providers: shared.modelCalls.queues(),
+    }),
     stopAgent: async (id: AgentId, peer) => {
       const agent = shared.liveAgents.get(id);
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
@@ -109,9 +115,17 @@ function sharedOf(deps: EngineDeps): Shared {
       entropy: deps.entropy,
       timeoutMs: deps.settings.approvals.timeout_s * 1_000,
     }),
+    accounts: new Map(),
     attendance: openAttendance(),
     liveAgents: new Map(),
   };
+}
+
+function budgetsOf({ budgets, accounts }: Shared, id: RunId | undefined, nowMs: number) {
+  if (id === undefined) return budgetLines(budgets.day, nowMs);
+  const run = accounts.get(id);
+  if (run === undefined) return [];
+  return [run.run, ...run.steps().values()].flatMap((account) => budgetLines(account, nowMs));
 }
 
 function recovered(
