@@ -82,7 +82,7 @@ socket.on("error", (error) => console.log("network: " + error.code));
   );
   await writeFile(
     join(repo, "Makefile"),
-    `all:\n\t-cat ${base}/secret/key && echo GAINED\n\t-touch ${base}/out/ran && echo GAINED\n\t-echo x > .git/hooks/pre-push && echo GAINED\n`,
+    `all:\n\t-@cat ${base}/secret/key && echo GAINED\n\t-@touch ${base}/out/ran && echo GAINED\n\t-@echo x > .git/hooks/pre-push && echo GAINED\n`,
   );
   return repo;
 }
