@@ -13,6 +13,7 @@ interface Access {
 const LOOKS: Access = { who: "anyone", recorded: false };
 const ACTS: Access = { who: "anyone", recorded: true };
 const ADMIN_LOOKS: Access = { who: "admin", recorded: false };
+const ADMIN_ACTS: Access = { who: "admin", recorded: true };
 
 /** Every method has a row; one without does not compile. */
 const ACCESS: Readonly<Record<Method, Access>> = {
@@ -34,11 +35,17 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "schedule.add": ACTS,
   "schedule.list": LOOKS,
   "schedule.remove": ACTS,
+  // Agents of one identity share a memory, whoever's runs they carry out.
+  "memory.list": ADMIN_LOOKS,
+  "memory.query": ADMIN_LOOKS,
+  "memory.forget": ADMIN_ACTS,
   "audit.query": LOOKS,
   "audit.verify": ADMIN_LOOKS,
   "audit.tail": LOOKS,
+  "system.metrics": ADMIN_LOOKS,
   "system.status": ADMIN_LOOKS,
   "system.doctor": ADMIN_LOOKS,
+  "system.selftest": ADMIN_ACTS,
 };
 
 /** Judges one call; throws `not_permitted`. A refusal, and a call that acts, is in the journal before anything else happens. */
