@@ -2,6 +2,7 @@ import type { Command as Commander } from "commander";
 import type { ExitCode } from "../protocol/error-code.js";
 import type { Command } from "./command.js";
 import { shapeOf } from "./command-tree.js";
+import { registerSystem } from "./system-verbs.js";
 import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { MemoryOptions } from "./verbs/memory.js";
@@ -9,7 +10,7 @@ import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
 
 /** Runs one verb with what the global options say. */
-type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
+export type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
 
 const ID_HELP = "the id, or at least 4 characters of its beginning or end";
 
@@ -31,6 +32,7 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerSchedule(program, act);
   registerMemory(program, act);
   registerAudit(program, act);
+  registerSystem(program, act);
   registerCompletion(program, act);
   program
     .command("tools")
