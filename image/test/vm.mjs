@@ -102,7 +102,7 @@ export class Vm {
       await copyFile(efiVars, this.#places.efiVars);
     }
     if (this.#spec.image === undefined) {
-      const tree = join(this.#dir, "agent");
+      const tree = join(this.#dir, "agent-tree");
       await mkdir(tree);
       await copyFile(await guestProgram("agent"), join(tree, "aaos-vm-agent"));
       this.#places.agentDisk = join(this.#dir, "agent.img");

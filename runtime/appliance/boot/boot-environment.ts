@@ -10,6 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import {
   type BootChange,
@@ -25,6 +26,8 @@ import { type Machine, mustRun } from "../machine.js";
 /** The initramfs makes these links to the partitions of the disk that was started. */
 export const BOOT_PARTITION = "/run/aaos/disk/boot";
 const MOUNT_POINT = "/run/aaos/boot";
+/** Longer than anybody who lives holds it. */
+const STALE_MS = 30_000;
 
 /** Where the state came from: `backup` and `lost` are told, and mended by the next write. */
 export interface FoundBootState {
@@ -60,28 +63,44 @@ export function writeBootEnvironment(folder: string, state: BootState): void {
   }
 }
 
-/** Mounts the boot partition for as long as `use` takes; it is never mounted otherwise. The caller holds the lock of `aaos-boot`. */
+/**
+ * Mounts the boot partition for as long as `use` takes; it is never mounted otherwise. One at a time on the machine: the mount point is
+ * the lock, and what a killed process left is taken over after a while.
+ */
 export async function withBootPartition<T>(
   machine: Machine,
   use: (folder: string) => T,
 ): Promise<T> {
   if (!existsSync(BOOT_PARTITION))
     throw new AgentdError("unavailable", "open the boot partition", "this is no installed disk", {
-      hint: "`agentd system install DISK` makes one.",
+      hint: "`sudo agentd system install DISK` makes one.",
     });
-  mkdirSync(MOUNT_POINT, { recursive: true, mode: 0o700 });
-  await mustRun(machine, "mount", [
-    "-t",
-    "ext4",
-    "-o",
-    "noatime,nodev,nosuid,noexec",
-    BOOT_PARTITION,
-    MOUNT_POINT,
-  ]);
+  await takeMountPoint(machine);
   try {
-    return use(join(MOUNT_POINT, "grub"));
+    const options = "noatime,nodev,nosuid,noexec";
+    await mustRun(machine, "mount", ["-t", "ext4", "-o", options, BOOT_PARTITION, MOUNT_POINT]);
+    try {
+      return use(join(MOUNT_POINT, "grub"));
+    } finally {
+      await mustRun(machine, "umount", [MOUNT_POINT]);
+    }
   } finally {
-    await mustRun(machine, "umount", [MOUNT_POINT]);
+    rmdirSync(MOUNT_POINT);
+  }
+}
+
+async function takeMountPoint(machine: Machine): Promise<void> {
+  const until = performance.now() + STALE_MS;
+  for (;;) {
+    try {
+      mkdirSync(MOUNT_POINT, { mode: 0o700 });
+      return;
+    } catch (thrown) {
+      if (performance.now() > until) throw thrown;
+    }
+    await sleep(200);
+    if (performance.now() < until) continue;
+    await machine.run("umount", [MOUNT_POINT]);
     rmdirSync(MOUNT_POINT);
   }
 }
