@@ -10,7 +10,7 @@ import { errorText } from "./base/error-text.js";
 // The main of what belongs to starting an installed disk: RAUC's boot backend, and `health`, the proof of a slot. Root's alone.
 
 const machine = openMachine();
-const started = readKernelArguments();
+const started = readKernelArguments(machine);
 const stop = new AbortController();
 process.once("SIGTERM", () => stop.abort());
 

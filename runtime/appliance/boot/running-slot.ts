@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { isSlot, type Slot } from "../../protocol/slots.js";
+import type { Machine } from "../machine.js";
 
 export interface KernelArguments {
   /** The slot that runs; undefined on live media and elsewhere. */
@@ -14,8 +15,9 @@ export interface KernelArguments {
 const DEFAULT_DEADLINE_S = 600;
 
 /** What the boot chooser said on the kernel's command line. */
-export function readKernelArguments(file = "/proc/cmdline"): KernelArguments {
-  const words = readFileSync(file, "utf8").trim().split(/\s+/);
+export function readKernelArguments(machine: Machine): KernelArguments {
+  const file = machine.at("/proc/cmdline");
+  const words = existsSync(file) ? readFileSync(file, "utf8").trim().split(/\s+/) : [];
   const value = (name: string) =>
     words.findLast((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
   const slot = value("rauc.slot") ?? "";

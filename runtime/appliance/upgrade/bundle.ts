@@ -16,7 +16,9 @@ export interface Bundle {
 const Info = z.object({
   update: z.object({ version: z.string(), compatible: z.string() }),
   images: z
-    .array(z.object({ "slot-class": z.literal("root"), checksum: z.string(), size: z.int().positive() }))
+    .array(
+      z.object({ "slot-class": z.literal("root"), checksum: z.string(), size: z.int().positive() }),
+    )
     .length(1),
   bundle: z.object({
     format: z.literal("verity"),
@@ -29,7 +31,10 @@ const Info = z.object({
 /** What RAUC says of a bundle that it refuses, and the sentence for it. The first that fits. */
 const REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/Signature size is 0|no signature/i, "it is not signed, or it is no bundle"],
-  [/issuer|self.signed|certificate purpose|has expired/i, "it is signed by a key that this machine does not trust"],
+  [
+    /issuer|self.signed|certificate purpose|has expired/i,
+    "it is signed by a key that this machine does not trust",
+  ],
   [/signature verification failed/i, "its signature does not fit: it was changed"],
   [/Invalid bundle format|Failed to open|too small/i, "it is truncated, or it is no bundle"],
 ];
@@ -50,7 +55,8 @@ export async function readBundle(
   );
   if (status !== 0) throw refusedBundle(file, stderr);
   const info = Info.safeParse(JSON.parse(stdout));
-  if (!info.success) throw refusedBundle(file, "its manifest is not of one system in format verity");
+  if (!info.success)
+    throw refusedBundle(file, "its manifest is not of one system in format verity");
   const { update, images, bundle } = info.data;
   const payload = (await signedBytes(file)) - bundle["verity-size"];
   const salt = Buffer.from(bundle["verity-salt"], "hex");

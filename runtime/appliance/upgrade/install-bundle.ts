@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { otherSlot, type Slot } from "../../protocol/slots.js";
 import { changeEnvironment, withBootPartition } from "../boot/boot-environment.js";
-import { readKernelArguments } from "../boot/running-slot.js";
 import { openSlotRecords, SLOT_FILES } from "../boot/slot-records.js";
+import { runningSlot } from "../boot/slots-status.js";
 import { sha256At } from "../disk/copy-verified.js";
 import { type Machine, mustRun } from "../machine.js";
 import { readBundle, refusedBundle } from "./bundle.js";
@@ -14,7 +14,6 @@ export interface InstallRequest {
   readonly file: string;
   readonly allowDowngrade: boolean;
   readonly automatic: boolean;
-  readonly now: Date;
   readonly progress: (text: string) => void;
   /** Copies the database, consistent and whole, beside itself; gives the copy's path, or undefined where there is none yet. */
   readonly copyDatabase: (version: string) => string | undefined;
@@ -37,16 +36,7 @@ const VERSION_FILE = "/usr/lib/aaos/version";
  */
 export async function installBundle(machine: Machine, request: InstallRequest): Promise<Installed> {
   const { progress, signal } = request;
-  const { slot: running } = readKernelArguments();
-  if (running === undefined)
-    throw new AgentdError(
-      "unavailable",
-      "upgrade",
-      "this system does not run from an installed disk",
-      {
-        hint: "`sudo agentd system install DISK` puts it on one.",
-      },
-    );
+  const running = runningSlot(machine);
   const target = otherSlot(running);
   const records = openSlotRecords(SLOT_FILES);
   const version = readFileSync(VERSION_FILE, "utf8").trim();

@@ -37,7 +37,10 @@ function hashBlocks(bytes: Buffer, salt: Buffer): Buffer[] {
   const hashes: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += BLOCK_BYTES)
     hashes.push(
-      createHash("sha256").update(salt).update(bytes.subarray(at, at + BLOCK_BYTES)).digest(),
+      createHash("sha256")
+        .update(salt)
+        .update(bytes.subarray(at, at + BLOCK_BYTES))
+        .digest(),
     );
   return hashes;
 }
