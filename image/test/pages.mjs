@@ -14,7 +14,7 @@ export async function servePages() {
       () => response.writeHead(404).end(),
     );
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, "127.0.0.1").unref();
   await once(server, "listening");
   const address = server.address();
   return {
