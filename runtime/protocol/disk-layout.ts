@@ -2,7 +2,7 @@
  * The partitions of an installed disk. Numbers and order never change: an installed layout cannot be changed in the field. Found by
  * number on the disk that was started, never by name (`overlays/appliance`, the initramfs script). Pure.
  */
-export const SECTOR_BYTES = 512;
+const SECTOR_BYTES = 512;
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 

@@ -34,10 +34,10 @@ export type BootChange =
   | { readonly type: "once"; readonly argument: string };
 
 /** Starts that a slot may use up before the other one is taken. */
-export const TRIES = { pending: 3, confirmed: 6 } as const;
+const TRIES = { pending: 3, confirmed: 6 } as const;
 
 /** A grubenv is exactly this long; all of ours lies in its first 512 bytes, so that one sector holds it and no write can tear it. */
-export const ENVIRONMENT_BYTES = 1024;
+const ENVIRONMENT_BYTES = 1024;
 const SECTOR_BYTES = 512;
 const HEADER = "# GRUB Environment Block\n";
 const FRESH: SlotState = { ok: true, tries: 0, confirmed: false };

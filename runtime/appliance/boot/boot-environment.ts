@@ -24,7 +24,7 @@ import {
 import { type Machine, mustRun } from "../machine.js";
 
 /** The initramfs makes these links to the partitions of the disk that was started. */
-export const BOOT_PARTITION = "/run/aaos/disk/boot";
+const BOOT_PARTITION = "/run/aaos/disk/boot";
 const MOUNT_POINT = "/run/aaos/boot";
 /** Longer than anybody who lives holds it. */
 const STALE_MS = 30_000;

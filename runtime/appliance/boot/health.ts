@@ -51,7 +51,7 @@ export async function proveSlot(health: Health): Promise<"kept" | "left" | "stay
 }
 
 /** In one sentence, for people. */
-export function tellFallback({ from, to, version, reason, time }: Fallback): string {
+function tellFallback({ from, to, version, reason, time }: Fallback): string {
   return `slot ${from} (version ${version}) was left for ${to} at ${time}: ${reason}`;
 }
 

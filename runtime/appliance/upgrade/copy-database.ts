@@ -40,7 +40,7 @@ export function copyDatabase(version: string): string | undefined {
 }
 
 /** The copies there are, newest first. */
-export function copiesOfDatabase(folder = FOLDER): readonly {
+function copiesOfDatabase(folder = FOLDER): readonly {
   readonly file: string;
   readonly version: string;
   readonly time: Date;
