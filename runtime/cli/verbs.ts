@@ -1,12 +1,13 @@
 import type { Command as Commander } from "commander";
 import { shapeOf } from "./command-tree.js";
+import { registerApprovals } from "./register-approvals.js";
+import { registerAudit } from "./register-audit.js";
 import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
 import { registerSystem } from "./system-verbs.js";
-import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
-import type { MemoryOptions } from "./verbs/memory.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
+import { registerKnowledge } from "./verbs-knowledge.js";
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,
@@ -21,10 +22,11 @@ export function registerVerbs(program: Commander, act: Act): void {
     .action(() => act(({ io, places }) => io.runDaemon(places)));
   registerSubmit(program, act);
   registerRuns(program, act);
+  registerApprovals(program, act);
   registerRoles(program, act);
   registerManifests(program, act);
   registerSchedule(program, act);
-  registerMemory(program, act);
+  registerKnowledge(program, act);
   registerAudit(program, act);
   registerSystem(program, act);
   registerCompletion(program, act);
@@ -212,67 +214,4 @@ function registerRoles(program: Commander, act: Act): void {
         (await import("./verbs/roles.js")).rolesExplain(command, name, options),
       ),
     );
-}
-
-function registerMemory(program: Commander, act: Act): void {
-  const memory = program.command("memory").description("what agents remember");
-  const of = (command: Commander): Commander =>
-    command
-      .option("--owner <NAME>", "of this role or manifest alone")
-      .option("--category <NAME>", "fact, observation, decision or preference");
-  of(memory.command("list").description("memories, the newest first"))
-    .option("--limit <N>", "at most N (100)")
-    .action((options: MemoryOptions) =>
-      act(async (command) => (await import("./verbs/memory.js")).memoryList(command, options)),
-    );
-  of(memory.command("query").description("find memories by meaning and by words, as agents do"))
-    .argument("<TEXT...>")
-    .option("--limit <N>", "at most N (10)")
-    .action((words: string[], options: MemoryOptions) =>
-      act(async (command) =>
-        (await import("./verbs/memory.js")).memoryQuery(command, words, options),
-      ),
-    );
-  memory
-    .command("forget")
-    .description("erase memories for good, from the journal too; its chain still verifies")
-    .argument("[ID...]", ID_HELP)
-    .option("--owner <NAME>", "all that this role or manifest remembers")
-    .action((ids: string[], options: { owner?: string }) =>
-      act(async (command) =>
-        (await import("./verbs/memory.js")).memoryForget(command, ids, options),
-      ),
-    );
-}
-
-function registerAudit(program: Commander, act: Act): void {
-  const audit = program.command("audit").description("the journal of everything that happened");
-  filtered(audit.command("tail").description("the newest events, then each as it happens"))
-    .option("--limit <N>", "how many of the past (20)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditTail(command, options)),
-    );
-  filtered(audit.command("query").description("events of the past"))
-    .option("--limit <N>", "at most N, the newest (100)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditQuery(command, options)),
-    );
-  filtered(audit.command("export").description("every event as one JSON object a line"))
-    .option("-o, --output <FILE>", "write to FILE")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditExport(command, options)),
-    );
-  audit
-    .command("verify")
-    .description("find a changed, missing, reordered or truncated event")
-    .action(() => act(async (command) => (await import("./verbs/audit.js")).auditVerify(command)));
-}
-
-function filtered(command: Commander): Commander {
-  return command
-    .option("--run <ID>", "of this run")
-    .option("--agent <ID>", "of this agent")
-    .option("--kind <KIND...>", "of these kinds")
-    .option("--since <TIME>", "not before TIME")
-    .option("--until <TIME>", "not after TIME");
 }

@@ -5,6 +5,8 @@ import { agentLogsStreaming } from "./methods/agent-logs-streaming.js";
 import { agentStatus } from "./methods/agent-status.js";
 import { agentStop } from "./methods/agent-stop.js";
 import { agentSubmitStreaming } from "./methods/agent-submit-streaming.js";
+import { approvalList } from "./methods/approval-list.js";
+import { approvalRespond } from "./methods/approval-respond.js";
 import { auditQuery } from "./methods/audit-query.js";
 import { auditTail } from "./methods/audit-tail.js";
 import { auditVerify } from "./methods/audit-verify.js";
@@ -25,6 +27,9 @@ import { runSubmit } from "./methods/run-submit.js";
 import { scheduleAdd } from "./methods/schedule-add.js";
 import { scheduleList } from "./methods/schedule-list.js";
 import { scheduleRemove } from "./methods/schedule-remove.js";
+import { skillAdd } from "./methods/skill-add.js";
+import { skillList } from "./methods/skill-list.js";
+import { skillShow } from "./methods/skill-show.js";
 import { systemDoctor } from "./methods/system-doctor.js";
 import { systemMetrics } from "./methods/system-metrics.js";
 import { systemSelftest } from "./methods/system-selftest.js";
@@ -40,6 +45,8 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "run.result": runResult(deps),
     "run.attach": runAttach(deps),
     "run.cancel": runCancel(deps),
+    "approval.list": approvalList(deps),
+    "approval.respond": approvalRespond(deps),
     "run.pause": runPause(deps),
     "run.resume": runResume(deps),
     "agent.list": agentList(deps),
@@ -54,6 +61,9 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "role.list": roleList(deps),
     "role.show": roleShow(deps),
     "role.explain": roleExplain(deps),
+    "skill.list": skillList(deps),
+    "skill.show": skillShow(deps),
+    "skill.add": skillAdd(deps),
     "memory.list": memoryList(deps),
     "memory.query": memoryQuery(deps),
     "memory.forget": memoryForget(deps),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { AgentState } from "./agent.js";
+import { ApprovalScope } from "./approval.js";
 import { EventBody } from "./event.js";
 import { Json, JsonObject } from "./json.js";
 import { MemoryCategory } from "./memory.js";
@@ -7,6 +8,7 @@ import { Usage } from "./model.js";
 import { Plan } from "./plan.js";
 import { Orchestration, RunRequest, RunState } from "./run.js";
 import { ScheduleRequest } from "./schedule.js";
+import { SkillName } from "./skill.js";
 import { StepState } from "./step.js";
 
 /** A request line is at most this long, in bytes. */
@@ -51,6 +53,27 @@ const IdQuery = z.string().min(4).max(26);
 
 const RunQuery = z.strictObject({ run_id: IdQuery });
 const AgentQuery = z.strictObject({ agent_id: IdQuery });
+/** A skill's folder: its name, and its files by their paths in it, in base64. The whole fits into one request line. */
+export const SkillUpload = z.strictObject({
+  name: SkillName,
+  files: z
+    .array(
+      z.strictObject({
+        path: z
+          .string()
+          .max(512)
+          .regex(
+            /^(?!\.)[A-Za-z0-9_.-]+(\/(?!\.)[A-Za-z0-9_.-]+)*$/,
+            "is no plain path below the folder",
+          ),
+        content: z.base64(),
+      }),
+    )
+    .min(1)
+    .max(500),
+});
+export type SkillUpload = z.infer<typeof SkillUpload>;
+
 const MemoryFilter = z.strictObject({
   /** An identity: the name of a role or manifest. All of them where it is left out. */
   owner: z.string().min(1).optional(),
@@ -82,8 +105,22 @@ export const METHODS = {
     ...RunQuery.shape,
     max_bytes: z.int().min(1).max(16_777_216).default(4_194_304),
   }),
-  "run.attach": z.strictObject({ run_id: IdQuery, after_seq: z.int().min(0).default(0) }),
+  "run.attach": z.strictObject({
+    run_id: IdQuery,
+    after_seq: z.int().min(0).default(0),
+    /** An operator is there who can be asked in place: denied calls may be offered. */
+    attended: z.boolean().default(false),
+  }),
   "run.cancel": RunQuery,
+  "approval.list": z.strictObject({}),
+  "approval.respond": z.strictObject({
+    id: IdQuery,
+    decision: z.enum(["approve", "deny"]),
+    /** For `approve`. */
+    scope: ApprovalScope.default("once"),
+    /** For `deny`. */
+    reason: z.string().min(1).max(1_000).default("denied by human"),
+  }),
   "run.pause": RunQuery,
   "run.resume": RunQuery,
   "agent.list": z.strictObject({ all: z.boolean().default(false) }),
@@ -101,6 +138,9 @@ export const METHODS = {
   "role.list": z.strictObject({}),
   "role.show": RoleQuery,
   "role.explain": z.strictObject({ ...RoleQuery.shape, params: RunRequest.shape.params }),
+  "skill.list": z.strictObject({}),
+  "skill.show": z.strictObject({ name: z.string().min(1) }),
+  "skill.add": SkillUpload,
   "memory.list": z.strictObject({
     ...MemoryFilter.shape,
     limit: z.int().min(1).max(10_000).default(100),

@@ -41,6 +41,10 @@ export const ERROR_CODES = {
     exit: 2,
     hint: "`agentd manifests list` shows the manifests; `agentd doctor` tells which are disabled and why.",
   },
+  unknown_skill: {
+    exit: 2,
+    hint: "`agentd skills list` shows the skills, and which disabled themselves and why.",
+  },
   invalid_params: { exit: 2, hint: "`agentd roles show NAME` lists the role's parameters." },
   goal_not_understood: {
     exit: 1,
@@ -71,6 +75,10 @@ export const ERROR_CODES = {
   budget_exceeded: {
     exit: 1,
     hint: "Raise --max-tokens, --max-usd or --timeout, or the role's budget.",
+  },
+  ttl_expired: {
+    exit: 1,
+    hint: "Give the step more time or hops: `ttl` of the plan, `run.default_ttl_…` of agentd.yaml.",
   },
   step_failed: { exit: 1, hint: "`agentd logs ID` shows what the agent tried." },
   output_missing: {

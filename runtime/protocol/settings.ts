@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { OfferDenials } from "./approval.js";
 
 /** `/etc/aaos/agentd.yaml`. Every setting has a default; an empty or absent file works. */
 export const Settings = z.strictObject({
@@ -17,6 +18,8 @@ export const Settings = z.strictObject({
       max_total_tokens: z.int().min(1_000).default(5_000_000),
       /** The same call this often earns a hint. */
       tool_repeat_threshold: z.int().min(2).default(3),
+      /** The list of skills in an agent's prompt takes at most about so many tokens. */
+      skill_catalog_tokens: z.int().min(0).max(100_000).default(2_000),
       /** A tool result longer than this is cut, with a hint how to go on. Bytes. */
       max_tool_result_bytes: z.int().min(1_024).default(65_536),
     })
@@ -25,6 +28,9 @@ export const Settings = z.strictObject({
     .strictObject({
       /** Wall clock of one run, in seconds. */
       max_wall_clock_s: z.number().positive().default(86_400),
+      /** `ttl` of steps whose plan gives none. */
+      default_ttl_hops: z.int().min(1).max(1_000).optional(),
+      default_ttl_wall_clock_s: z.number().positive().max(2_592_000).optional(),
       /** Days that a finished run's workspace is kept; 0 keeps it. */
       workspace_ttl_days: z.int().min(0).default(7),
       /** Runs at the same time; the others are queued. */
@@ -33,10 +39,28 @@ export const Settings = z.strictObject({
       max_parallel_steps: z.int().min(1).max(1_000).default(16),
     })
     .prefault({}),
+  approvals: z
+    .strictObject({
+      /** How long an operator has to answer; then it is a denial. Seconds. */
+      timeout_s: z.number().positive().max(2_592_000).default(3_600),
+      /**
+       * Whether a call that was denied for want of a capability waits for an operator who may grant it: `attended`, while one is
+       * there who is asked in place; `always`; or `never`. A role may say otherwise.
+       */
+      offer_denials: OfferDenials.default("attended"),
+    })
+    .prefault({}),
   memory: z
     .strictObject({
       /** Memories that were not used for so many days are erased; 0 keeps them. */
       retention_days: z.int().min(0).default(0),
+    })
+    .prefault({}),
+  disk: z
+    .strictObject({
+      /** Under this much free space no run begins and all come to rest; 5 % of a smaller volume. */
+      low_water_mb: z.int().min(1).default(256),
+      check_s: z.number().positive().max(3_600).default(5),
     })
     .prefault({}),
   web: z

@@ -2,17 +2,22 @@ import type { AgentOutcome } from "../agent/agent-input.js";
 import { runAgent } from "../agent/loop.js";
 import { openCalls } from "../agent/transcript.js";
 import { oneLine } from "../base/text.js";
-import { decideTool } from "../policy/decide.js";
 import { renderTemplate } from "../policy/expand.js";
 import type { Json } from "../protocol/json.js";
 import type { Message, ToolCallRequest } from "../protocol/message.js";
+import { skillRead } from "../tools/builtin/skill-read.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
+import { withSkills } from "./agent-skills.js";
+import { approvalRules } from "./approvals/approval-rules.js";
+import { callWithApproval } from "./approvals/call-with-approval.js";
 import type { BudgetScope } from "./budgets/account.js";
-import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
+import { raiseByAsking } from "./budgets/raise-by-asking.js";
+import { callTool, mayCall, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import { callDeadline } from "./calls/deadline.js";
 import type { Caller } from "./calls/model-calls.js";
 import { type Failure, providerFailure } from "./failure.js";
+import { modelOfStep } from "./model-ladder.js";
 import { missingOutputs } from "./output-contract.js";
 import { resumeCall } from "./resume-call.js";
 import type { AgentReply, StepWork } from "./step-work.js";
@@ -22,11 +27,12 @@ import type { AgentReply, StepWork } from "./step-work.js";
  * tokens let it call; and the loop. Returns its last reply, or why it did not come to one.
  */
 export async function runModelAgent(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
-  const { run, role, agent, before, history } = work;
+  const { run, step, role, agent, before, history } = work;
   const { settings, models } = run.deps;
-  const resolved = models.resolve(role.model);
+  const resolved = models.resolve(modelOfStep(role, step.id, run.tiers));
   const deps = toolCallDeps(run);
   const messages = history.messages.length > 0 ? history.messages : await begin(work);
+  agent.skills.restore(messages);
   const tools = callableTools(work, deps);
   const openAtFirst = new Set(openCalls(messages));
   prewarm(work);
@@ -52,10 +58,11 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
       },
       stream: run.shared.modelCalls.metered(resolved, callerOf(work)),
       callTool: async (request: ToolCallRequest, stop: AbortSignal) => {
-        const call = openAtFirst.delete(request)
-          ? resumeCall(agent, request, history, deps, stop)
-          : callTool(agent, request, deps, stop);
-        const { result, tell } = await call;
+        const how: typeof callTool = openAtFirst.delete(request)
+          ? (...call) => resumeCall(...call, history)
+          : callTool;
+        const caller = { run, agent, rules: approvalRules(role, settings) };
+        const { result, tell } = await callWithApproval(caller, request, deps, stop, how);
         return {
           ...presentResult(result, settings.agent.max_tool_result_bytes),
           tell: async (event) => void (await tell(event)),
@@ -88,9 +95,11 @@ function callerOf({ run, role, step, agent }: StepWork): Caller {
     rest: run.rest,
     deadline: () => callDeadline(run.deps.entropy.now(), role.priority, run.endsAt),
     max_input_tokens: role.budget.max_input_tokens,
-    onShortage: ({ account }) => {
-      agent.trouble.overspent = account.scope;
-      return Promise.resolve(false);
+    onShortage: async (shortage, signal) => {
+      const asks = role.budget.on_exceeded === "ask";
+      if (asks && (await raiseByAsking(run, agent, shortage, signal))) return true;
+      agent.trouble.overspent = shortage.account.scope;
+      return false;
     },
   };
 }
@@ -99,7 +108,7 @@ function callerOf({ run, role, step, agent }: StepWork): Caller {
 async function begin({ role, params, agent }: StepWork): Promise<readonly Message[]> {
   const message = renderTemplate(role.message_template, params);
   const messages: readonly Message[] = [
-    { role: "system", text: role.system_prompt },
+    { role: "system", text: withSkills(role.system_prompt, agent.skills) },
     { role: "user", text: message },
   ];
   await agent.record(
@@ -126,7 +135,8 @@ function callableTools({ run, agent }: StepWork, deps: ToolCallDeps) {
   const held = run.shared.ledger.heldBy(agent.id);
   return run.deps
     .tools()
-    .filter((tool) => decideTool(tool.name, tool.implied_by, held, deps.now()).ok);
+    .filter((tool) => tool !== skillRead || agent.skills.catalog !== "")
+    .filter((tool) => mayCall(tool, held, deps.now()).ok);
 }
 
 function taskParams({ params }: StepWork): Record<string, Json> {

@@ -95,10 +95,7 @@ function scriptedDeps(
         journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
-        setImmediate(() => {
-          script(journal, runId, request, abort.signal).catch(() => {});
-        });
-        await Promise.resolve();
+        setImmediate(() => void script(journal, runId, request, abort.signal).catch(() => {}));
         return runId;
       },
       cancel: async (runId) => {
@@ -106,7 +103,10 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      ...NO_APPROVALS,
       recover: async () => {},
+      hold: async () => {},
+      goOn: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
       stopAgent: async (agentId) => {
@@ -115,18 +115,12 @@ function scriptedDeps(
       },
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
       check: () => {},
-      close: async () => {},
     },
     schedules: {
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
       remove: async () => {},
     },
-    memory: {
-      list: () => [],
-      match: () => [],
-      query: () => Promise.resolve({ results: [], text_only: null }),
-      forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
-    },
+    ...NO_KNOWLEDGE,
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     explainRole: ({ role }, params) => ({
       role: role.name,
@@ -144,7 +138,7 @@ function scriptedDeps(
       started_at: new Date(0).toISOString(),
       default_provider: "builtin",
       runs_active: running.size,
-      agents_active: 0,
+      ...{ agents_active: 0, budgets: [], models: [], providers: [] },
       confinement: [],
     }),
     selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
@@ -166,6 +160,27 @@ function moved(
   const from = journal.reader.run(run_id)?.state ?? "queued";
   return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
+
+const NO_KNOWLEDGE: Pick<ControlDeps, "memory" | "skills" | "addSkill"> = {
+  memory: {
+    list: () => [],
+    match: () => [],
+    query: () => Promise.resolve({ results: [], text_only: null }),
+    forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
+  },
+  skills: () => ({ skills: new Map(), problems: [] }),
+  addSkill: () => {
+    throw new AgentdError("invalid_file", "add skill", "SKILL.md:1: does not exist");
+  },
+};
+
+const NO_APPROVALS = {
+  budgets: () => [],
+  traffic: () => ({ models: [], providers: [] }),
+  close: async () => {},
+  respond: () => Promise.resolve(),
+  attend: () => ({ [Symbol.dispose]: () => undefined }),
+};
 
 const WRITER: RoleReport = {
   role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),
