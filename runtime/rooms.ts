@@ -17,6 +17,8 @@ import type { ModelDirectory } from "./providers/models.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
 import { openEngine } from "./runs/open-engine.js";
+import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
+import { endLeftovers } from "./sandbox/leftovers.js";
 import {
   type NotifyEnvironment,
   openServiceManager,
@@ -93,10 +95,11 @@ export async function openRooms(
       else systemJournal.write(headEntry(head));
     },
   });
-  if (systemJournal !== undefined)
-    journal.subscribe((events) => {
-      for (const event of events) systemJournal.write(entryOf(event));
-    });
+  journal.subscribe((events) => {
+    for (const event of events) systemJournal?.write(entryOf(event));
+  });
+  const leftIn = delegatedCgroup()?.parent ?? null;
+  await endLeftovers(places.stateDir, launcher.ok ? launcher.spawner.pid : null, leftIn);
   const models = modelsOf(config);
   const { nativeDir, programDir, path } = options;
   const confinement = await openConfinement({

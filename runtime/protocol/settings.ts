@@ -56,6 +56,13 @@ export const Settings = z.strictObject({
       retention_days: z.int().min(0).default(0),
     })
     .prefault({}),
+  disk: z
+    .strictObject({
+      /** Under this much free space no run begins and all come to rest; 5 % of a smaller volume. */
+      low_water_mb: z.int().min(1).default(256),
+      check_s: z.number().positive().max(3_600).default(5),
+    })
+    .prefault({}),
   web: z
     .strictObject({
       timeout_s: z.number().positive().max(600).default(30),

@@ -95,10 +95,7 @@ function scriptedDeps(
         journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
-        setImmediate(() => {
-          script(journal, runId, request, abort.signal).catch(() => {});
-        });
-        await Promise.resolve();
+        setImmediate(() => void script(journal, runId, request, abort.signal).catch(() => {}));
         return runId;
       },
       cancel: async (runId) => {
@@ -108,6 +105,8 @@ function scriptedDeps(
       },
       ...NO_APPROVALS,
       recover: async () => {},
+      hold: async () => {},
+      goOn: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
       stopAgent: async (agentId) => {
