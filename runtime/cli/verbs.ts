@@ -3,6 +3,7 @@ import { shapeOf } from "./command-tree.js";
 import { registerApprovals } from "./register-approvals.js";
 import { registerAudit } from "./register-audit.js";
 import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
+import { registerSystem } from "./system-verbs.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
@@ -27,6 +28,7 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerSchedule(program, act);
   registerKnowledge(program, act);
   registerAudit(program, act);
+  registerSystem(program, act);
   registerCompletion(program, act);
   program
     .command("tools")
