@@ -30,12 +30,7 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerAudit(program, act);
   registerSystem(program, act);
   registerCompletion(program, act);
-  program
-    .command("tools")
-    .description("what models can call")
-    .command("list")
-    .description("every tool with its input")
-    .action(() => act(async (command) => (await import("./verbs/tools.js")).toolsList(command)));
+  registerTools(program, act);
   program
     .command("learn")
     .description("run a program once, observed, and propose the smallest capabilities for it")
@@ -77,6 +72,15 @@ export function registerVerbs(program: Commander, act: Act): void {
     .action((options: { bundle?: string }) =>
       act(async (command) => (await import("./verbs/doctor.js")).doctor(command, options)),
     );
+}
+
+function registerTools(program: Commander, act: Act): void {
+  program
+    .command("tools")
+    .description("what models can call")
+    .command("list")
+    .description("every tool with its input")
+    .action(() => act(async (command) => (await import("./verbs/tools.js")).toolsList(command)));
 }
 
 function registerCompletion(program: Commander, act: Act): void {
