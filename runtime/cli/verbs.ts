@@ -1,17 +1,11 @@
 import type { Command as Commander } from "commander";
-import type { ExitCode } from "../protocol/error-code.js";
-import type { Command } from "./command.js";
 import { shapeOf } from "./command-tree.js";
+import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
 import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { MemoryOptions } from "./verbs/memory.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
-
-/** Runs one verb with what the global options say. */
-type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
-
-const ID_HELP = "the id, or at least 4 characters of its beginning or end";
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,
@@ -184,47 +178,6 @@ function withRunOptions(command: Commander): Commander {
     .option("--max-tokens <N>", "most tokens of this run")
     .option("--max-usd <X>", "most money of this run")
     .option("--timeout <DUR>", "longest time of this run: 90s, 10m, 1h30m");
-}
-
-function registerRuns(program: Commander, act: Act): void {
-  program
-    .command("list")
-    .description("runs and agents now")
-    .option("--all", "those that ended, too")
-    .action((options: { all?: boolean }) =>
-      act(async (command) => (await import("./verbs/list.js")).list(command, options)),
-    );
-  program
-    .command("status")
-    .description("one run or agent: state, steps, usage, grants, confinement in force")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/status.js")).status(command, id)),
-    );
-  program
-    .command("stop")
-    .description("end a run or an agent with all that belongs to it")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/stop.js")).stop(command, id)),
-    );
-  program
-    .command("logs")
-    .description("what has happened in a run or to an agent")
-    .argument("<ID>", ID_HELP)
-    .option("-f, --follow", "go on until it has ended")
-    .option("-v, --verbose", "show every event")
-    .action((id: string, options: { follow?: boolean; verbose?: boolean }) =>
-      act(async (command) => (await import("./verbs/logs.js")).logs(command, id, options)),
-    );
-  program
-    .command("result")
-    .description("a run's document, to the terminal or a file")
-    .argument("<ID>", ID_HELP)
-    .option("-o, --output <FILE>", "write it to FILE")
-    .action((id: string, options: { output?: string }) =>
-      act(async (command) => (await import("./verbs/result.js")).result(command, id, options)),
-    );
 }
 
 function registerRoles(program: Commander, act: Act): void {
