@@ -1,7 +1,8 @@
 import type { Command as Commander } from "commander";
 import { shapeOf } from "./command-tree.js";
+import { registerApprovals } from "./register-approvals.js";
+import { registerAudit } from "./register-audit.js";
 import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
-import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { MemoryOptions } from "./verbs/memory.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
@@ -20,6 +21,7 @@ export function registerVerbs(program: Commander, act: Act): void {
     .action(() => act(({ io, places }) => io.runDaemon(places)));
   registerSubmit(program, act);
   registerRuns(program, act);
+  registerApprovals(program, act);
   registerRoles(program, act);
   registerManifests(program, act);
   registerSchedule(program, act);
@@ -241,39 +243,4 @@ function registerMemory(program: Commander, act: Act): void {
         (await import("./verbs/memory.js")).memoryForget(command, ids, options),
       ),
     );
-}
-
-function registerAudit(program: Commander, act: Act): void {
-  const audit = program.command("audit").description("the journal of everything that happened");
-  filtered(audit.command("tail").description("the newest events, then each as it happens"))
-    .option("--limit <N>", "how many of the past (20)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditTail(command, options)),
-    );
-  filtered(audit.command("query").description("events of the past"))
-    .option("--limit <N>", "at most N, the newest (100)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditQuery(command, options)),
-    );
-  filtered(audit.command("export").description("every event as one JSON object a line"))
-    .option("-o, --output <FILE>", "write to FILE")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditExport(command, options)),
-    );
-  audit
-    .command("verify")
-    .description("find a changed, missing, reordered or truncated event")
-    .option("--heads <FILE>", "compare with signed heads that the system's journal kept")
-    .action((options: { heads?: string }) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditVerify(command, options)),
-    );
-}
-
-function filtered(command: Commander): Commander {
-  return command
-    .option("--run <ID>", "of this run")
-    .option("--agent <ID>", "of this agent")
-    .option("--kind <KIND...>", "of these kinds")
-    .option("--since <TIME>", "not before TIME")
-    .option("--until <TIME>", "not after TIME");
 }
