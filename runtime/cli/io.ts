@@ -29,6 +29,8 @@ export interface CliIo {
   readonly stderr: Output;
   readonly signals: Signals;
   readonly cwd: string;
+  /** Who runs this process. */
+  readonly uid: number;
   /** AAOS_ROOT. */
   readonly root: string | undefined;
   /** Folder of the vendor catalog. */
