@@ -31,6 +31,7 @@ const MAY = {
 /** Third-party packages with exactly one home. */
 const HOME = {
   "better-sqlite3": "runtime/store/",
+  "sqlite-vec": "runtime/store/",
   yaml: "runtime/catalog/",
   "@modelcontextprotocol/server": "runtime/control/",
   "@modelcontextprotocol/client": "runtime/tools/mcp/",

@@ -19,7 +19,7 @@ export interface ConfigurationSources {
   readonly keys: CredentialSources["keys"];
 }
 
-/** All that the operator has said, read once; the daemon does not look again until it is restarted. */
+/** All that the operator has said. */
 export interface Configuration {
   readonly places: Places;
   readonly settings: Settings;
@@ -39,8 +39,8 @@ export interface Configuration {
 /** Reads the files and makes the folders of the state. Throws AgentdError `invalid_file` with every problem of a broken file. */
 export function readConfiguration(sources: ConfigurationSources): Configuration {
   const settings = readSettings(sources.places.settingsFile);
-  const policy = readPolicy(sources.places.policyFile);
-  const providersFile = readProviders(sources.places.providersFile);
+  const policy = readPolicyFile(sources.places);
+  const providersFile = readProvidersFile(sources.places);
   const mcp = readMcpServers(sources.places.mcpServersFile);
   const places = resolvedPlaces(sources.places);
   const credential = (name: string) =>
@@ -48,16 +48,33 @@ export function readConfiguration(sources: ConfigurationSources): Configuration 
   return {
     places,
     settings,
-    policy: withResolvedRoots(policy),
+    policy,
     providersFile,
     mcp,
     catalog: loadCatalog(places),
     credential,
-    secrets: secretNames(providersFile, mcp).flatMap((name) => credential(name) ?? []),
+    secrets: secretsOf(providersFile, mcp, credential),
   };
 }
 
-function loadCatalog(places: Places): Configuration["catalog"] {
+export function readPolicyFile({ policyFile }: Places): PolicyFile {
+  return withResolvedRoots(readPolicy(policyFile));
+}
+
+export function readProvidersFile({ providersFile }: Places): ProvidersFile {
+  return readProviders(providersFile);
+}
+
+/** Every secret that a provider may be called with. */
+export function secretsOf(
+  file: ProvidersFile,
+  mcp: Configuration["mcp"],
+  credential: Configuration["credential"],
+): readonly string[] {
+  return secretNames(file, mcp).flatMap((name) => credential(name) ?? []);
+}
+
+export function loadCatalog(places: Places): Configuration["catalog"] {
   const { roles, problems } = loadRoles([
     { dir: places.vendorRolesDir, origin: "vendor" },
     { dir: places.operatorRolesDir, origin: "operator" },

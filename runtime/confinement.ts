@@ -1,12 +1,13 @@
 import { lookup } from "node:dns/promises";
-import { existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
 import { peersOf } from "./peers.js";
 import { makeCeiling } from "./policy/ceiling.js";
+import { programTrees } from "./program-trees.js";
 import { AgentdError } from "./protocol/agentd-error.js";
 import type { Caller } from "./protocol/caller.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
@@ -16,6 +17,7 @@ import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
+import { type ConfinedModel, confinedModel } from "./sandbox/confined-model.js";
 import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
@@ -84,6 +86,8 @@ export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | 
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
   readonly prove: () => Promise<readonly DoctorCheck[]>;
+  /** A model's process: our script with these arguments, confined, started when first asked. Asking throws where it cannot be. */
+  readonly openModel: (script: string, args: readonly string[]) => ConfinedModel;
   /** Kills all confined processes. */
   readonly close: () => Promise<void>;
 }
@@ -95,6 +99,9 @@ const QUOTAS: EgressOptions["quotas"] = {
   connect_ms: 30_000,
   total_ms: 3_600_000,
 };
+
+/** A model that was asked nothing for so long is unloaded. */
+const MODEL_IDLE_MS = 120_000;
 
 /** The state of the confinement: proven, or the error that every agent's start fails with. */
 type State =
@@ -126,6 +133,21 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
+    openModel: (script, args) =>
+      confinedModel({
+        machine: () => {
+          if (!state.ok) throw state.error;
+          if (!launcher.ok) throw launcher.error;
+          return launcher;
+        },
+        program: {
+          script: join(options.programDir, script),
+          args,
+          trees: programTrees(options.programDir, options.settings.ca_files),
+        },
+        compile: (request) => compileFor(request, { capabilities: [], ceiling }),
+        idleMs: MODEL_IDLE_MS,
+      }),
     launchServer: async (server, signal) => {
       if (!state.ok) return { ok: false, problem: state.error.message };
       return state.sandbox.launch(server, signal);
@@ -212,22 +234,8 @@ function nodeProgram(
   return {
     script: join(programDir, script),
     args: settings.ca_files.flatMap((file) => ["--ca", file]),
-    trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
+    trees: programTrees(programDir, settings.ca_files),
   };
-}
-
-/** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */
-function modulesOf(programDir: string): readonly string[] {
-  const above = dirname(programDir);
-  return [
-    join(programDir, "node_modules"),
-    join(above, "node_modules"),
-    join(above, "package.json"),
-  ].filter((path) => existsSync(path));
-}
-
-function resolved(path: string): string {
-  return existsSync(path) ? realpathSync(path) : path;
 }
 
 async function addressesOf(name: string): Promise<readonly string[]> {

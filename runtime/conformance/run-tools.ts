@@ -12,6 +12,7 @@ import type { AccessKind, AccessOf, Granted } from "../protocol/access.js";
 import type { Json } from "../protocol/json.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 import { openTestAgent, type TestAgent, testBase } from "../test/confined-agent.js";
+import { NO_MEMORY } from "../test/no-memory.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
 import { HOST_PATH } from "./collect-answer.js";
 import type { ToolRow } from "./result.js";
@@ -162,6 +163,7 @@ function withoutCheck(agent: TestAgent, name: string, input: Json): Promise<Tool
   return tool.run(tool.input.parse(input), {
     ports: agent.agent.ports.forCall().ports,
     grant: yes,
+    memory: NO_MEMORY,
     workspace: agent.workspace,
     web: { timeout_ms: 10_000, max_redirects: 5 },
     signal: new AbortController().signal,

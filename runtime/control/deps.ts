@@ -1,4 +1,5 @@
 import type { VerifyReport } from "../audit/verify.js";
+import type { Memory } from "../memory/memory.js";
 import type {
   CatalogProblem,
   DaemonStatus,
@@ -12,6 +13,7 @@ import type { ToolSpec } from "../protocol/model.js";
 import type { Peer, RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
+import type { Metrics } from "./metrics.js";
 
 /** Where events come from: what is committed, and what has just been. */
 export interface EventSource {
@@ -34,8 +36,10 @@ export interface ControlDeps extends EventSource {
     role: RoleReport,
     params: Readonly<Record<string, string | string[]>>,
   ) => RoleExplanation;
+  readonly memory: Pick<Memory, "list" | "query" | "match" | "forget">;
   readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
+  readonly metrics: Metrics;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
   readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
   readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;

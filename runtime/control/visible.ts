@@ -1,5 +1,6 @@
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Caller } from "../protocol/caller.js";
+import type { MemoryQueries } from "../store/memory-queries.js";
 import type { StoreReader } from "../store/reader.js";
 import type { ControlDeps } from "./deps.js";
 
@@ -44,10 +45,22 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
     matchSchedule: (query) =>
       ownAlone("schedule", query, reader.matchSchedule(query), isMySchedule),
     events: (filter) => (uid === null ? [] : reader.events({ ...filter, owner_uid: uid })),
+    ...NO_MEMORIES,
     ownerOf: (runId) => (isMine(runId) ? uid : undefined),
     close: () => {},
   };
 }
+
+/** Agents of one identity share a memory, whoever's runs they carry out: it is nobody's own. */
+const NO_MEMORIES: MemoryQueries = {
+  memories: () => [],
+  memory: () => undefined,
+  matchMemory: () => [],
+  memoryCount: () => 0,
+  leastUsed: () => [],
+  unusedSince: () => [],
+  memoryOwners: () => [],
+};
 
 function isOwner(uid: number | null, owner: number | null | undefined): boolean {
   return uid !== null && owner === uid;

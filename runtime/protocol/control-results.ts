@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { AgentSummary, type Method, RunSummary, StepSummary, WireEvent } from "./control.js";
 import { JsonObject } from "./json.js";
+import { FoundMemory, MemoryEntry } from "./memory.js";
 import { Plan } from "./plan.js";
 import { Role } from "./role.js";
 import { RunRequest } from "./run.js";
@@ -155,8 +156,23 @@ export const RESULTS = {
   }),
   "role.show": RoleReport,
   "role.explain": RoleExplanation,
+  "memory.list": z.strictObject({ memories: z.array(MemoryEntry) }),
+  "memory.query": z.strictObject({
+    results: z.array(FoundMemory),
+    /** Why meaning was not searched; null where it was. */
+    text_only: z.string().nullable(),
+  }),
+  "memory.forget": z.strictObject({
+    ok: z.literal(true),
+    memories: z.int(),
+    /** Events whose content is gone from the journal. */
+    erased: z.int(),
+    /** Events of agents at work that still hold some of it. */
+    kept: z.int(),
+  }),
   "audit.query": z.strictObject({ events: z.array(WireEvent) }),
   "audit.verify": VerifyReport,
+  "system.metrics": z.strictObject({ text: z.string() }),
   "system.status": DaemonStatus,
   "system.doctor": z.strictObject({ checks: z.array(DoctorCheck) }),
   "system.selftest": SelftestReport,

@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { StopReason } from "./agent.js";
+import { MemoryId } from "./ids.js";
+import { MemoryCategory } from "./memory.js";
 import { Message } from "./message.js";
+import { ReplyEnd } from "./model.js";
 
 /** What happens to agents, their conversations, their memory and the messages between them. */
 export const AgentEvents = [
@@ -9,6 +12,8 @@ export const AgentEvents = [
     manifest_name: z.string(),
     model: z.string(),
     parent_agent: z.string().optional(),
+    /** Prints of the files that its step promises, as it found them. */
+    outputs_before: z.record(z.string(), z.string()).optional(),
   }),
   z.strictObject({
     kind: z.literal("agent_stopped"),
@@ -34,7 +39,13 @@ export const AgentEvents = [
     method: z.string(),
   }),
   /** One entry of the agent's transcript; the journal holds all of them, so that a step can go on after a crash. */
-  z.strictObject({ kind: z.literal("message_appended"), index: z.int().min(0), message: Message }),
+  z.strictObject({
+    kind: z.literal("message_appended"),
+    index: z.int().min(0),
+    message: Message,
+    /** How the model's reply ended: what the loop makes of it depends on that. */
+    end: ReplyEnd.optional(),
+  }),
   z.strictObject({
     kind: z.literal("agent_nudged"),
     reason: z.enum(["uncommitted", "blank", "truncated", "thought_only"]),
@@ -84,16 +95,30 @@ export const AgentEvents = [
       "reply_parse_error",
     ]),
   }),
+  /** The content is here and nowhere else in the journal that is not a transcript; `memory forget` erases it. */
   z.strictObject({
     kind: z.literal("memory_stored"),
-    memory_id: z.string(),
-    category: z.string(),
+    memory_id: MemoryId,
+    owner: z.string(),
+    category: MemoryCategory,
+    content: z.string(),
+    /** SHA-256 of the content as it was given, hex. */
     content_hash: z.string(),
+    replaces: MemoryId.optional(),
   }),
   z.strictObject({
     kind: z.literal("memory_queried"),
+    owner: z.string().nullable(),
     query_hash: z.string(),
     results_count: z.int(),
+    /** What was found counts as used. */
+    memory_ids: z.array(MemoryId),
+  }),
+  z.strictObject({
+    kind: z.literal("memory_deleted"),
+    memory_id: MemoryId,
+    owner: z.string(),
+    reason: z.enum(["deleted", "replaced", "evicted", "expired", "forgotten"]),
   }),
   z.strictObject({
     kind: z.literal("session_store_error"),

@@ -9,6 +9,8 @@ export const MachineEvents = [
     confinement: z.array(z.string()),
   }),
   z.strictObject({ kind: z.literal("daemon_stopped"), reason: z.string() }),
+  /** The operator's files were read again; `problems` of those that are broken and keep what they said before. */
+  z.strictObject({ kind: z.literal("configuration_reloaded"), problems: z.array(z.string()) }),
   /** A role, manifest or skill that is broken disables itself. */
   z.strictObject({
     kind: z.literal("catalog_entry_disabled"),

@@ -22,10 +22,18 @@ export interface Places {
   readonly vendorManifestsDir: string;
   readonly stateDir: string;
   readonly databaseFile: string;
+  /** Made of the database, and made anew where it is missing. */
+  readonly memoryIndexFile: string;
+  /** Skills that were added while the daemon ran. */
+  readonly addedSkillsDir: string;
   /** A run's scratch is the folder of its id in here. */
   readonly workspaceDir: string;
   readonly runtimeDir: string;
   readonly socketPath: string;
+  /** MCP over HTTP on a Unix socket. */
+  readonly mcpSocketPath: string;
+  /** The bearer token of the loopback listener, 0600; made when first needed. */
+  readonly mcpTokenFile: string;
 }
 
 interface PlaceOptions {
@@ -62,9 +70,13 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
     vendorManifestsDir: posix.join(share, "manifests"),
     stateDir: state,
     databaseFile: posix.join(state, "aaos.db"),
+    memoryIndexFile: posix.join(state, "memory-index.db"),
+    addedSkillsDir: posix.join(state, "skills"),
     workspaceDir: posix.join(state, "workspace"),
     runtimeDir: runtime,
     socketPath: socket ?? posix.join(runtime, "agentd.sock"),
+    mcpSocketPath: posix.join(runtime, "mcp.sock"),
+    mcpTokenFile: posix.join(state, "mcp.token"),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Journal } from "../audit/journal.js";
 import type { Entropy } from "../base/ulid.js";
+import type { Memory } from "../memory/memory.js";
 import type { Ceiling } from "../policy/ceiling.js";
 import type { Capability } from "../protocol/capability.js";
 import type { Compiled, CompileRequest } from "../protocol/compile.js";
@@ -8,6 +9,7 @@ import type { Settings } from "../protocol/settings.js";
 import type { ModelDirectory } from "../providers/models.js";
 import type { AgentPorts } from "../sandbox/agent-ports.js";
 import type { ConfinedAgent } from "../sandbox/confined-agent.js";
+import type { StoreReader } from "../store/reader.js";
 import type { Tool } from "../tools/tool.js";
 import type { Roles } from "./check-plan.js";
 import type { McpLaunch } from "./mcp-launch.js";
@@ -15,9 +17,12 @@ import type { McpLaunch } from "./mcp-launch.js";
 /** Everything that carrying out goals needs, wired in the main. */
 export interface EngineDeps {
   readonly journal: Journal;
+  /** What the journal holds. */
+  readonly reader: StoreReader;
   readonly models: ModelDirectory;
   /** Every tool that there is now: those of MCP servers come and go. */
   readonly tools: () => readonly Tool[];
+  readonly memory: Memory;
   readonly roles: () => Roles;
   readonly settings: Settings;
   readonly policy: PolicyFile;

@@ -6,6 +6,13 @@ import type { AgentId, TokenId } from "../protocol/ids.js";
 import { TokenId as TokenIdSchema } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
 
+/** A token with the times of its uses, ms since the epoch. */
+export interface HeldBefore {
+  readonly token: Token;
+  readonly uses: readonly number[];
+  readonly revoked: boolean;
+}
+
 interface Held {
   readonly token: Token;
   readonly uses: number[];
@@ -19,6 +26,8 @@ interface Held {
 export interface TokenLedger {
   /** New tokens for `agent`, not yet recorded: the caller writes them into the journal with the event that spawns the agent. */
   readonly issue: (agent: AgentId, grants: readonly Grant[]) => readonly Token[];
+  /** What an agent of an earlier daemon holds, as the journal tells. */
+  readonly restore: (agent: AgentId, held: readonly HeldBefore[]) => void;
   readonly heldBy: (agent: AgentId) => readonly HeldToken[];
   /** Counts one use of each token, before the effect; returns those whose use is limited, for the journal. */
   readonly charge: (tokens: readonly TokenId[]) => readonly Token[];
@@ -66,6 +75,11 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
       byAgent.set(agent, [...(byAgent.get(agent) ?? []), ...held]);
       watchers.get(agent)?.([]);
       return issued;
+    },
+    restore: (agent, before) => {
+      const held = before.map((one): Held => ({ ...one, uses: [...one.uses] }));
+      for (const entry of held) tokens.set(entry.token.id, entry);
+      byAgent.set(agent, held);
     },
     heldBy: (agent) => byAgent.get(agent) ?? [],
     charge: (ids) => {

@@ -4,6 +4,7 @@ import type { Plan } from "../protocol/plan.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { ScheduleSummary } from "../protocol/schedule.js";
 import type { Token } from "../protocol/token.js";
+import type { MemoryQueries } from "./memory-queries.js";
 
 export interface RunDetail extends RunSummary {
   readonly request: RunRequest;
@@ -27,7 +28,7 @@ export interface AgentDetail extends AgentSummary {
 export type EventFilter = AuditFilter & { readonly owner_uid?: number };
 
 /** What has been committed, on a connection of its own: a reader never waits for the writer, nor the writer for it. */
-export interface StoreReader {
+export interface StoreReader extends MemoryQueries {
   /** Newest first; without `all` only those not ended. */
   readonly runs: (options: { readonly all: boolean }) => readonly RunSummary[];
   readonly run: (runId: string) => RunDetail | undefined;

@@ -1,6 +1,7 @@
 import type { RunSummary, StepSummary } from "../protocol/control.js";
 import type { Plan } from "../protocol/plan.js";
 import type { RunRequest } from "../protocol/run.js";
+import { exactAlone } from "./exact-alone.js";
 import type { Database } from "./open.js";
 import type { RunDetail } from "./reader.js";
 
@@ -92,11 +93,6 @@ export function runQueries(db: Database): {
         query,
       ),
   };
-}
-
-/** A whole id means that one, even if another ends as it begins. */
-export function exactAlone(ids: readonly string[], query: string): readonly string[] {
-  return ids[0] === query.toUpperCase() ? ids.slice(0, 1) : ids;
 }
 
 function toSummary(row: RunRow): RunSummary {

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Confinement, openConfinement, startLauncher } from "../confinement.js";
+import type { Memory } from "../memory/memory.js";
+import { type MemoryOptions, openMemory } from "../memory/open-memory.js";
 import { expandGrants } from "../policy/expand.js";
 import type { AuditEvent } from "../protocol/event.js";
 import { StepId } from "../protocol/ids.js";
@@ -16,6 +18,7 @@ import { callTool } from "../runs/call-tool.js";
 import type { RunContext } from "../runs/run-context.js";
 import { type SpawnedAgent, spawnAgent } from "../runs/spawn-agent.js";
 import { openTokenLedger } from "../runs/token-ledger.js";
+import type { StoreReader } from "../store/reader.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
 import { NATIVE_BUILD } from "./confined.js";
 import { entropy, journalFixture, newRunId, submitted } from "./journal-fixture.js";
@@ -69,17 +72,39 @@ export async function testBase(): Promise<string> {
   return base;
 }
 
+const TOOL_DEPS = {
+  tools: () => BUILTIN_TOOLS,
+  now: entropy.now,
+  web: { timeout_ms: 10_000, max_redirects: 5 },
+  rest: new AbortController().signal,
+  underWay: new Set<Promise<unknown>>(),
+};
+
+function policyOf(base: string, { network = [], programs = [] }: TestAgentOptions): PolicyFile {
+  return PolicyFile.parse({
+    read: { allow: [base] },
+    write: { allow: [base] },
+    network: { allow: [...network] },
+    exec: { allow: [...PROGRAMS, ...programs] },
+  });
+}
+
+/** A memory without a model: it is searched by its words. */
+function wordsAlone(of: Pick<MemoryOptions, "journal" | "reader" | "database">): Memory {
+  return openMemory({
+    ...of,
+    ...{ entropy, log: () => undefined, retentionDays: 0 },
+    index: `${of.database}-memory-index`,
+    embedder: { ok: false, reason: "no model in this test" },
+  });
+}
+
 export async function openTestAgent(base: string, options: TestAgentOptions): Promise<TestAgent> {
   const launcher = startLauncher(options.nativeDir ?? NATIVE_BUILD);
   const { journal, reader, ...fixture } = await journalFixture();
   const at = places({ root: join(base, "root") });
   await mkdir(at.stateDir, { recursive: true });
-  const policy = PolicyFile.parse({
-    read: { allow: [base] },
-    write: { allow: [base] },
-    network: { allow: [...(options.network ?? [])] },
-    exec: { allow: [...PROGRAMS, ...(options.programs ?? [])] },
-  });
+  const policy = policyOf(base, options);
   const settings = Settings.parse(options.proxy === undefined ? {} : { proxy: options.proxy });
   const confinement = await openConfinement({
     ...{ launcher, settings, policy, places: at, programDir: PROGRAM_DIR },
@@ -87,6 +112,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     path: "/usr/local/bin:/usr/bin:/bin",
   });
   const ledger = openTokenLedger(entropy);
+  const memory = wordsAlone({ journal, reader, database: fixture.path });
   const id = newRunId();
   await journal.append([submitted(id)]);
   const workspace = join(base, "work");
@@ -98,23 +124,27 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
   } as unknown as RunContext;
   const { grants, problems } = expandGrants([...options.grants], { base, workspace });
   if (problems.length > 0) throw new Error(problems.join("; "));
-  const wish = { name: "test", model: "none", step: StepId.parse("only"), grants };
+  const wish = {
+    name: "test",
+    model: "none",
+    step: StepId.parse("only"),
+    grants,
+    outputs_before: new Map<string, string>(),
+  };
   const agent = await spawnAgent(run, wish);
   let calls = 0;
-  const toolDeps = {
-    tools: () => BUILTIN_TOOLS,
-    ledger,
-    now: entropy.now,
-    web: { timeout_ms: 10_000, max_redirects: 5 },
-  };
+  const toolDeps = { ...TOOL_DEPS, ledger, memory };
   return {
     base,
     workspace,
     agent,
     confinement,
-    call: (name, input, signal = new AbortController().signal) => {
+    call: async (name, input, signal = new AbortController().signal) => {
       calls += 1;
-      return callTool(agent, { id: `call-${calls}`, name, input }, toolDeps, signal);
+      const request = { id: `call-${calls}`, name, input };
+      const { result, tell } = await callTool(agent, request, toolDeps, signal);
+      await tell();
+      return result;
     },
     unchecked: () => agent.ports.forCall().ports,
     revoke: (start) => {
@@ -124,12 +154,10 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
         held.filter((token) => written(token).includes(start)).map((token) => token.id),
       );
     },
-    events: () =>
-      reader
-        .events({ after_seq: 0, limit: 10_000, reverse: false })
-        .filter((event) => !("erased" in event)) as AuditEvent[],
+    events: () => eventsOf(reader),
     [Symbol.asyncDispose]: async () => {
-      await agent.end("completed");
+      await journal.append(await agent.end("completed"));
+      await memory.close();
       await confinement.close();
       reader.close();
       await journal.close();
@@ -137,4 +165,9 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
       await rm(base, { recursive: true, force: true });
     },
   };
+}
+
+function eventsOf(reader: StoreReader): readonly AuditEvent[] {
+  const all = reader.events({ after_seq: 0, limit: 10_000, reverse: false });
+  return all.filter((event) => !("erased" in event)) as AuditEvent[];
 }

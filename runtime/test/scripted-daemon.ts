@@ -91,16 +91,8 @@ function scriptedDeps(
       submit: async (request, peer) => {
         const runId = journal.newRunId();
         const { goal, orchestration, params } = request;
-        const context = { run_id: runId, actor: `uid:${String(peer.uid)}` };
-        const owner_uid = peer.uid;
-        journal.append({
-          ...context,
-          kind: "run_submitted",
-          goal,
-          orchestration,
-          params,
-          owner_uid,
-        });
+        const context = { run_id: runId, actor: `uid:${String(peer.uid)}`, owner_uid: peer.uid };
+        journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
         setImmediate(() => {
@@ -114,6 +106,9 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      recover: async () => {},
+      pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
+      resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
       stopAgent: async (agentId) => {
         cancelled.push(agentId);
         await Promise.resolve();
@@ -126,6 +121,12 @@ function scriptedDeps(
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
       remove: async () => {},
     },
+    memory: {
+      list: () => [],
+      match: () => [],
+      query: () => Promise.resolve({ results: [], text_only: null }),
+      forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
+    },
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     explainRole: ({ role }, params) => ({
       role: role.name,
@@ -133,6 +134,7 @@ function scriptedDeps(
       granted: ["file_write: /output/*"],
       withheld: [],
     }),
+    metrics: { count: () => {}, text: () => Promise.resolve("aaos_info 1\n") },
     toolSpecs: () => [
       { name: "echo", description: "Says it again.", input_schema: { type: "object" } },
     ],
@@ -153,6 +155,16 @@ function scriptedDeps(
       throw new AgentdError("audit_broken", "verify", "row 3 was changed");
     },
   };
+}
+
+function moved(
+  journal: MemoryJournal,
+  run_id: RunId,
+  move: "pause" | "resume",
+  to: "paused" | "queued",
+) {
+  const from = journal.reader.run(run_id)?.state ?? "queued";
+  return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
 
 const WRITER: RoleReport = {

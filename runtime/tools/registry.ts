@@ -11,6 +11,9 @@ import { fileReadMany } from "./builtin/file-read-many.js";
 import { fileWrite } from "./builtin/file-write.js";
 import { gitCommit } from "./builtin/git-commit.js";
 import { grep } from "./builtin/grep.js";
+import { memoryDelete } from "./builtin/memory-delete.js";
+import { memoryQuery } from "./builtin/memory-query.js";
+import { memoryStore } from "./builtin/memory-store.js";
 import { webFetch } from "./builtin/web-fetch.js";
 import type { Tool } from "./tool.js";
 
@@ -26,6 +29,9 @@ export const BUILTIN_TOOLS: readonly Tool[] = [
   fileWrite,
   gitCommit,
   grep,
+  memoryDelete,
+  memoryQuery,
+  memoryStore,
   webFetch,
 ];
 

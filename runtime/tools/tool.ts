@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { AccessKind, AccessOf, Denial, Granted } from "../protocol/access.js";
 import type { CapabilityKind } from "../protocol/capability.js";
 import type { JsonObject } from "../protocol/json.js";
+import type { MemoryPort } from "../protocol/memory.js";
 import type { Ports } from "../protocol/ports.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 
@@ -14,6 +15,8 @@ export interface ToolContext {
   readonly ports: Ports;
   /** Resolve, check and charge one access. Ask for everything a call needs before its first side effect. */
   readonly grant: <K extends AccessKind>(access: AccessOf<K>) => Promise<GrantResult<K>>;
+  /** What this agent's identity remembers. */
+  readonly memory: MemoryPort;
   /** The run's own directory: relative paths are refused, temporary files of a tool go here. */
   readonly workspace: string;
   readonly web: { readonly timeout_ms: number; readonly max_redirects: number };
