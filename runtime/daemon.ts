@@ -30,6 +30,7 @@ import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import type { ModelDirectory } from "./providers/models.js";
+import { recordStart } from "./record-start.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
 import { openEngine } from "./runs/open-engine.js";
@@ -191,8 +192,7 @@ async function openRooms(
     },
     neverGrantable: neverGrantable(places),
     workspaceBase: places.workspaceDir,
-    openPorts: confinement.openPorts,
-    prepareWeb: confinement.prepareWeb,
+    ...{ openPorts: confinement.openPorts, prepareWeb: confinement.prepareWeb },
     compile: confinement.compile,
     servers: {
       launch: confinement.launchServer,
@@ -274,30 +274,6 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
     selftest: selftests({ ...rooms, places, engine: engineDeps }),
     verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
   };
-}
-
-async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {
-  const { problems } = config.catalog;
-  const layers = confinement.layers();
-  await journal.append([
-    {
-      kind: "daemon_started",
-      actor: "daemon",
-      version: VERSION,
-      pid: process.pid,
-      confinement: [...layers],
-    },
-    ...problems.map(({ file, line, message }) => ({
-      kind: "catalog_entry_disabled" as const,
-      actor: "daemon",
-      file,
-      line,
-      problem: message,
-    })),
-  ]);
-  for (const problem of problems) log.warn(problem, "a file of the catalog disabled itself");
-  if (layers.length > 0) log.info({ layers }, "agents are confined");
-  else log.error("agents cannot be confined here, so none will run: see `agentd doctor`");
 }
 
 /** The first signal that asks the daemon to end. */
