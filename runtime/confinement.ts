@@ -5,7 +5,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
-import { failureText, layerChecks } from "./layer-checks.js";
+import { checksOf, failureText } from "./confinement-checks.js";
 import { peersOf } from "./peers.js";
 import { makeCeiling } from "./policy/ceiling.js";
 import { programTrees } from "./program-trees.js";
@@ -163,7 +163,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
     prove: async () => {
       const proven = await probe();
       state = stateOf(proven, sandbox);
-      return layerChecks(proven);
+      return checksOf(proven);
     },
     close: async () => sandbox?.close(),
   };
@@ -171,7 +171,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
 
 /** A launch in every layer, by this very process, where no daemon can be asked. Never throws. */
 export async function proveConfinement(options: ProbeOptions): Promise<readonly DoctorCheck[]> {
-  return layerChecks(await proveLayers(options, compilerOf(options)));
+  return checksOf(await proveLayers(options, compilerOf(options)));
 }
 
 export function landlockAbiOf({ addon }: Launcher): number | null {

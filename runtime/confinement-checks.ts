@@ -2,14 +2,14 @@ import { AgentdError } from "./protocol/agentd-error.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import type { LayerProbe } from "./sandbox/probe-layers.js";
 
-/** Which layer failed, at which step, and what the kernel said. */
+/** What a launch failed at, for a sentence. */
 export function failureText(failed: Extract<LayerProbe, { ok: false }>): string {
   const detail = failed.detail === "" ? "" : ` (${failed.detail})`;
   return `${failed.layer}: ${failed.step}: ${failed.errno}${detail}`;
 }
 
 /** A line for each layer that was in force in a real launch; one for the layer that failed it. */
-export function layerChecks(proven: LayerProbe | AgentdError): readonly DoctorCheck[] {
+export function checksOf(proven: LayerProbe | AgentdError): readonly DoctorCheck[] {
   if (proven instanceof AgentdError) {
     const detail = `${proven.message}: no agent will run`;
     return [{ name: "confinement", verdict: "fail", detail, remedy: proven.hint }];
