@@ -46,7 +46,38 @@ export function registerMachine(program: Commander, act: Act): void {
     .action((options: { bundle?: string }) =>
       act(async (command) => (await import("./verbs/doctor.js")).doctor(command, options)),
     );
+  registerProvision(program, act);
   registerCompletion(program, act);
+}
+
+function registerProvision(program: Commander, act: Act): void {
+  const provision = program
+    .command("provision")
+    .description("make a machine what a file says: host name, users, network, provider, policy");
+  provision
+    .command("validate")
+    .description("check aaos.yaml or a NoCloud user-data; nothing is changed")
+    .argument("<FILE>")
+    .action((file: string) =>
+      act(async (command) =>
+        (await import("./verbs/provision.js")).provisionValidate(command, file),
+      ),
+    );
+  provision
+    .command("apply")
+    .description("make this machine what the file says; a wrong file changes nothing")
+    .argument("<FILE>")
+    .action((file: string) =>
+      act(async (command) => (await import("./verbs/provision.js")).provisionApply(command, file)),
+    );
+  provision
+    .command("boot")
+    .description(
+      "at the first boot: find the file on the kernel's command line, a volume or the VM, and apply it",
+    )
+    .action(() =>
+      act(async (command) => (await import("./verbs/provision.js")).provisionBoot(command)),
+    );
 }
 
 function registerCompletion(program: Commander, act: Act): void {
