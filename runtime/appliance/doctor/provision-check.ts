@@ -26,7 +26,7 @@ export function provisionChecks({ root }: Pick<Places, "root">): readonly Doctor
 }
 
 /** As the first boot left it; undefined where there is none. */
-function provisionOutcome(root: string): ProvisionOutcome | undefined {
+export function provisionOutcome(root: string): ProvisionOutcome | undefined {
   const read = readText(join(root, OUTCOME_FILE));
   if (!read.ok) return undefined;
   try {

@@ -5,7 +5,7 @@ import { AgentdError } from "../../protocol/agentd-error.js";
 import { places } from "../../protocol/places.js";
 import type { ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
 import { applyProvider } from "../configure/apply-provider.js";
-import { mustRun } from "../machine.js";
+import { type Machine, mustRun } from "../machine.js";
 import type { VerbContext } from "../verb.js";
 import { setCredential } from "../verbs/set-credential.js";
 import { writeFileWhole } from "../write-file.js";
@@ -47,6 +47,8 @@ export async function applyProvision(
   file: ProvisionFile,
   context: VerbContext,
   request: typeof fetch,
+  /** False for one answer of the dialog: then `aaos.yaml` is not written, and the machine does not count as provisioned. */
+  { keep }: { readonly keep: boolean } = { keep: true },
 ): Promise<readonly string[]> {
   const { machine, signal } = context;
   mustFit(file, context);
@@ -85,7 +87,7 @@ export async function applyProvision(
     await applyProvider(at, file.provider, context);
     say(`provider ${file.provider.provider}`);
   }
-  writeFileWhole(join(at.configDir, "aaos.yaml"), appliedText(file), { mode: 0o644 });
+  if (keep) writeFileWhole(join(at.configDir, "aaos.yaml"), appliedText(file), { mode: 0o644 });
   return did;
 }
 
@@ -152,14 +154,18 @@ async function setUser(
   // The operator's own account is the daemon's too, and gets its groups at its login (pam_group).
   else if (name !== "aaos")
     await mustRun(machine, "usermod", ["--append", "--groups", groups, name], { signal });
-  if (keys.length > 0)
-    writeFileWhole(machine.at(join(KEYS_DIR, name)), `${keys.join("\n")}\n`, { mode: 0o644 });
+  if (keys.length > 0) setKeys(name, keys, machine);
   if (password_hash !== undefined)
     await mustRun(machine, "chpasswd", ["--encrypted"], {
       stdin: `${name}:${password_hash}\n`,
       signal,
     });
   say(`user ${name} with ${keys.length} keys`);
+}
+
+/** The keys by which a user may come in, in place of those before. */
+export function setKeys(name: string, keys: readonly string[], machine: Machine): void {
+  writeFileWhole(machine.at(join(KEYS_DIR, name)), `${keys.join("\n")}\n`, { mode: 0o644 });
 }
 
 async function setNetwork(

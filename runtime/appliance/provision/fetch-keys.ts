@@ -15,7 +15,7 @@ export async function fetchKeys(
   return [...new Set([...user.ssh_keys, ...lists.flat()])];
 }
 
-async function keysAt(
+export async function keysAt(
   url: string,
   request: typeof fetch,
   signal: AbortSignal,
