@@ -42,6 +42,9 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       default_provider: models.default_provider,
       runs_active: reader.runs({ all: false }).length,
       agents_active: reader.agents({ all: false }).length,
+      budgets: [...engine.budgets()],
+      models: [...engine.traffic().models],
+      providers: [...engine.traffic().providers],
       confinement: [...confinement.layers()],
     }),
     doctor: async (signal) => [

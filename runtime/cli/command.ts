@@ -1,4 +1,3 @@
-import type { ExitCode } from "../protocol/error-code.js";
 import type { Places } from "../protocol/places.js";
 import type { CliIo } from "./io.js";
 import type { Style } from "./style.js";
@@ -13,6 +12,3 @@ export interface Command {
   /** Aborts when nobody reads what is printed any more (`agentd logs ID | head`). */
   readonly signal: AbortSignal;
 }
-
-/** Runs one verb with what the global options say. */
-export type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;

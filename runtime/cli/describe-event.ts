@@ -38,6 +38,10 @@ const OPERATOR: Descriptions = {
     "warn",
   ],
   run_state_changed: ({ to, reason }) => describeState(to, reason),
+  run_recovered: ({ steps_under_way }) => [
+    `taken up again by a new daemon${steps_under_way.length === 0 ? "" : `: ${steps_under_way.join(", ")}`}`,
+    "warn",
+  ],
   subtask_started: ({ role, model, attempt }) => [
     `started: ${role}${model === undefined ? "" : ` on ${model}`}${attempt > 1 ? `, attempt ${attempt}` : ""}`,
   ],
@@ -91,6 +95,10 @@ const OPERATOR: Descriptions = {
   human_approval_requested: ({ description, approval_id }) => [
     `waits for approval ${approval_id}: ${description}`,
     "warn",
+  ],
+  budget_raised: ({ scope, unit, by }) => [
+    `the ${scope} may spend ${by === null ? "" : `${by} `}${unit} ${by === null ? "without a ceiling" : "more"}`,
+    "good",
   ],
   human_approval_granted: ({ scope }) => [`approved for ${scope}`, "good"],
   schedule_added: ({ when, next_at }) => [`${formatWhen(when)}; next at ${next_at}`],

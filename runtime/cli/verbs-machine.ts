@@ -1,6 +1,6 @@
 import type { Command as Commander } from "commander";
-import type { Act } from "./command.js";
 import { shapeOf } from "./command-tree.js";
+import type { Act } from "./run-verbs.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 
 /** The verbs that are about this machine and this program: set it up, prove it, learn from it. */

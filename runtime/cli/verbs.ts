@@ -1,12 +1,11 @@
 import type { Command as Commander } from "commander";
-import type { Act } from "./command.js";
-import type { AuditOptions } from "./verbs/audit.js";
+import { registerApprovals } from "./register-approvals.js";
+import { registerAudit } from "./register-audit.js";
+import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
 import type { MemoryOptions } from "./verbs/memory.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
 import { registerMachine } from "./verbs-machine.js";
-
-const ID_HELP = "the id, or at least 4 characters of its beginning or end";
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,
@@ -21,6 +20,7 @@ export function registerVerbs(program: Commander, act: Act): void {
     .action(() => act(({ io, places }) => io.runDaemon(places)));
   registerSubmit(program, act);
   registerRuns(program, act);
+  registerApprovals(program, act);
   registerRoles(program, act);
   registerManifests(program, act);
   registerSchedule(program, act);
@@ -122,47 +122,6 @@ function withRunOptions(command: Commander): Commander {
     .option("--timeout <DUR>", "longest time of this run: 90s, 10m, 1h30m");
 }
 
-function registerRuns(program: Commander, act: Act): void {
-  program
-    .command("list")
-    .description("runs and agents now")
-    .option("--all", "those that ended, too")
-    .action((options: { all?: boolean }) =>
-      act(async (command) => (await import("./verbs/list.js")).list(command, options)),
-    );
-  program
-    .command("status")
-    .description("one run or agent: state, steps, usage, grants, confinement in force")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/status.js")).status(command, id)),
-    );
-  program
-    .command("stop")
-    .description("end a run or an agent with all that belongs to it")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/stop.js")).stop(command, id)),
-    );
-  program
-    .command("logs")
-    .description("what has happened in a run or to an agent")
-    .argument("<ID>", ID_HELP)
-    .option("-f, --follow", "go on until it has ended")
-    .option("-v, --verbose", "show every event")
-    .action((id: string, options: { follow?: boolean; verbose?: boolean }) =>
-      act(async (command) => (await import("./verbs/logs.js")).logs(command, id, options)),
-    );
-  program
-    .command("result")
-    .description("a run's document, to the terminal or a file")
-    .argument("<ID>", ID_HELP)
-    .option("-o, --output <FILE>", "write it to FILE")
-    .action((id: string, options: { output?: string }) =>
-      act(async (command) => (await import("./verbs/result.js")).result(command, id, options)),
-    );
-}
-
 function registerRoles(program: Commander, act: Act): void {
   const roles = program.command("roles").description("the catalog of roles, read from its files");
   roles
@@ -224,36 +183,4 @@ function registerMemory(program: Commander, act: Act): void {
         (await import("./verbs/memory.js")).memoryForget(command, ids, options),
       ),
     );
-}
-
-function registerAudit(program: Commander, act: Act): void {
-  const audit = program.command("audit").description("the journal of everything that happened");
-  filtered(audit.command("tail").description("the newest events, then each as it happens"))
-    .option("--limit <N>", "how many of the past (20)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditTail(command, options)),
-    );
-  filtered(audit.command("query").description("events of the past"))
-    .option("--limit <N>", "at most N, the newest (100)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditQuery(command, options)),
-    );
-  filtered(audit.command("export").description("every event as one JSON object a line"))
-    .option("-o, --output <FILE>", "write to FILE")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditExport(command, options)),
-    );
-  audit
-    .command("verify")
-    .description("find a changed, missing, reordered or truncated event")
-    .action(() => act(async (command) => (await import("./verbs/audit.js")).auditVerify(command)));
-}
-
-function filtered(command: Commander): Commander {
-  return command
-    .option("--run <ID>", "of this run")
-    .option("--agent <ID>", "of this agent")
-    .option("--kind <KIND...>", "of these kinds")
-    .option("--since <TIME>", "not before TIME")
-    .option("--until <TIME>", "not after TIME");
 }

@@ -5,6 +5,8 @@ import { agentLogsStreaming } from "./methods/agent-logs-streaming.js";
 import { agentStatus } from "./methods/agent-status.js";
 import { agentStop } from "./methods/agent-stop.js";
 import { agentSubmitStreaming } from "./methods/agent-submit-streaming.js";
+import { approvalList } from "./methods/approval-list.js";
+import { approvalRespond } from "./methods/approval-respond.js";
 import { auditQuery } from "./methods/audit-query.js";
 import { auditTail } from "./methods/audit-tail.js";
 import { auditVerify } from "./methods/audit-verify.js";
@@ -18,7 +20,9 @@ import { runAttach } from "./methods/run-attach.js";
 import { runCancel } from "./methods/run-cancel.js";
 import { runGet } from "./methods/run-get.js";
 import { runList } from "./methods/run-list.js";
+import { runPause } from "./methods/run-pause.js";
 import { runResult } from "./methods/run-result.js";
+import { runResume } from "./methods/run-resume.js";
 import { runSubmit } from "./methods/run-submit.js";
 import { scheduleAdd } from "./methods/schedule-add.js";
 import { scheduleList } from "./methods/schedule-list.js";
@@ -38,6 +42,10 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "run.result": runResult(deps),
     "run.attach": runAttach(deps),
     "run.cancel": runCancel(deps),
+    "approval.list": approvalList(deps),
+    "approval.respond": approvalRespond(deps),
+    "run.pause": runPause(deps),
+    "run.resume": runResume(deps),
     "agent.list": agentList(deps),
     "agent.status": agentStatus(deps),
     "agent.stop": agentStop(deps),

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { ApprovalSummary } from "./approval.js";
+import { BudgetLine, ModelLatency, ProviderQueue } from "./budget.js";
 import { AgentSummary, type Method, RunSummary, StepSummary, WireEvent } from "./control.js";
 import { JsonObject } from "./json.js";
 import { FoundMemory, MemoryEntry } from "./memory.js";
@@ -20,6 +22,8 @@ export const RunReport = z.strictObject({
   error: z.strictObject({ kind: z.string(), message: z.string() }).nullable(),
   /** `seq` of the run's newest event: attach after it to see only what is new. */
   last_seq: z.int(),
+  /** What of its budgets is used: its own, its time's, and while it is under way those of its steps. */
+  budgets: z.array(BudgetLine),
   /** Layers that confined the run's newest tool call; null while it made none, empty where nothing confined it. */
   confinement: z.array(z.string()).nullable(),
 });
@@ -104,6 +108,12 @@ const VerifyReport = z.strictObject({
 });
 
 export const DaemonStatus = z.strictObject({
+  /** The machine's day, by policy.yaml; empty where it has no limits. */
+  budgets: z.array(BudgetLine),
+  /** Of the models that were called. */
+  models: z.array(ModelLatency),
+  /** Of the providers that were called. */
+  providers: z.array(ProviderQueue),
   version: z.string(),
   pid: z.int(),
   started_at: z.string(),
@@ -139,6 +149,10 @@ export const RESULTS = {
   "run.get": RunReport,
   "run.result": ResultReport,
   "run.cancel": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
+  "approval.list": z.strictObject({ pending: z.array(ApprovalSummary) }),
+  "approval.respond": z.strictObject({ ok: z.literal(true), id: z.string() }),
+  "run.pause": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
+  "run.resume": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
   "agent.list": z.strictObject({ agents: z.array(AgentSummary) }),
   "agent.status": AgentReport,
   "agent.stop": z.strictObject({ ok: z.literal(true), agent_id: z.string() }),

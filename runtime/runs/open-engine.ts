@@ -6,7 +6,12 @@ import type { NewEvent } from "../protocol/event.js";
 import { type AgentId, RunId, StepId } from "../protocol/ids.js";
 import type { RunRequest, RunState } from "../protocol/run.js";
 import { openActiveRuns } from "./active-runs.js";
+import { openApprovals } from "./approvals/approvals.js";
+import { openAttendance } from "./approvals/attendance.js";
+import { respond } from "./approvals/respond.js";
+import { budgetLines } from "./budgets/budget-lines.js";
 import { openBudgets } from "./budgets/budgets.js";
+import { DAY_MS, recallSpending } from "./budgets/recall-spending.js";
 import { openModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
 import { actorOf, type RunEngine } from "./engine.js";
@@ -19,31 +24,12 @@ import type { Shared } from "./run-context.js";
 import { openSlots } from "./slots.js";
 import { openTokenLedger } from "./token-ledger.js";
 
-/** A day of the machine begins at midnight UTC. */
-const DAY_MS = 86_400_000;
-
 /**
  * The engine of a daemon. A run belongs to the machine: it is taken up from its journal, and let go of when the daemon ends or the
  * run is paused; only an end that is in the journal ends it.
  */
 export function openEngine(deps: EngineDeps): RunEngine {
-  const { tokens_per_day, usd_per_day } = deps.policy.limits;
-  const budgets = openBudgets(
-    {
-      label: "the machine's day (policy.yaml, limits)",
-      limits: { tokens: tokens_per_day ?? undefined, usd: usd_per_day ?? undefined },
-      periodMs: DAY_MS,
-    },
-    deps.entropy.now,
-  );
-  const shared: Shared = {
-    budgets,
-    ledger: openTokenLedger(deps.entropy),
-    modelCalls: openModelCalls(budgets, deps.entropy.now),
-    agentSlots: openSlots(deps.policy.limits.agents),
-    toolCalls: new Set(),
-    liveAgents: new Map(),
-  };
+  const shared = sharedOf(deps);
   const runs = openActiveRuns(deps, shared);
   const check = (run_id: RunId, request: RunRequest): void => {
     explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
@@ -52,6 +38,8 @@ export function openEngine(deps: EngineDeps): RunEngine {
   return {
     recover: async () => {
       restoreLedger(deps.reader, shared.ledger);
+      recallSpending(deps.reader, shared.budgets.day, shared.modelCalls, deps.entropy.now());
+      await shared.approvals.recover();
       const found = deps.reader.runs({ all: false }).filter(({ state }) => state !== "paused");
       const begun = found.filter(({ state }) => state !== "queued");
       await deps.journal.append(begun.map((run) => recovered(run, deps)));
@@ -78,6 +66,13 @@ export function openEngine(deps: EngineDeps): RunEngine {
       check(RunId.parse(ulid(deps.entropy)), request);
     },
     ...orders(deps, runs),
+    respond: (id, verdict, peer) => respond(deps, shared.approvals, id, verdict, peer),
+    attend: shared.attendance.attend,
+    budgets: (id) => budgetsOf(shared, id, deps.entropy.now()),
+    traffic: () => ({
+      models: shared.modelCalls.latencies(),
+      providers: shared.modelCalls.queues(),
+    }),
     stopAgent: async (id: AgentId, peer) => {
       const agent = shared.liveAgents.get(id);
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
@@ -87,12 +82,48 @@ export function openEngine(deps: EngineDeps): RunEngine {
     close: async (signal) => {
       closing = true;
       runs.close();
+      shared.approvals.close();
       for (const { rest } of runs.all()) rest.abort(new LetGo());
       await Promise.race([Promise.all(shared.toolCalls), aborted(signal)]);
       for (const { stop } of runs.all()) stop.abort(new LetGo());
       await Promise.all(runs.all().map(({ done }) => done));
     },
   };
+}
+
+function sharedOf(deps: EngineDeps): Shared {
+  const { tokens_per_day, usd_per_day } = deps.policy.limits;
+  const budgets = openBudgets(
+    {
+      label: "the machine's day (policy.yaml, limits)",
+      limits: { tokens: tokens_per_day ?? undefined, usd: usd_per_day ?? undefined },
+      periodMs: DAY_MS,
+    },
+    deps.entropy.now,
+  );
+  return {
+    budgets,
+    ledger: openTokenLedger(deps.entropy),
+    modelCalls: openModelCalls(budgets, deps.entropy.now),
+    agentSlots: openSlots(deps.policy.limits.agents),
+    toolCalls: new Set(),
+    approvals: openApprovals({
+      journal: deps.journal,
+      reader: deps.reader,
+      entropy: deps.entropy,
+      timeoutMs: deps.settings.approvals.timeout_s * 1_000,
+    }),
+    accounts: new Map(),
+    attendance: openAttendance(),
+    liveAgents: new Map(),
+  };
+}
+
+function budgetsOf({ budgets, accounts }: Shared, id: RunId | undefined, nowMs: number) {
+  if (id === undefined) return budgetLines(budgets.day, nowMs);
+  const run = accounts.get(id);
+  if (run === undefined) return [];
+  return [run.run, ...run.steps().values()].flatMap((account) => budgetLines(account, nowMs));
 }
 
 function recovered(

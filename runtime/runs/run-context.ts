@@ -1,9 +1,12 @@
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { Approvals } from "./approvals/approvals.js";
+import type { Attendance } from "./approvals/attendance.js";
 import type { Budgets } from "./budgets/budgets.js";
 import type { RunAccounts } from "./budgets/run-accounts.js";
 import type { ModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
+import type { ModelTiers } from "./model-ladder.js";
 import type { RunHistory } from "./run-history.js";
 import type { RunMoves } from "./run-moves.js";
 import type { Slots } from "./slots.js";
@@ -19,6 +22,7 @@ export interface RunContext {
   readonly accounts: RunAccounts;
   /** When its time is over, ms since the epoch; infinite while nothing limits it. */
   endsAt: number;
+  readonly tiers: ModelTiers;
   readonly moves: RunMoves;
   /** What was done before: nothing, of a new run. */
   readonly history: RunHistory;
@@ -37,6 +41,10 @@ export interface Shared {
   readonly agentSlots: Slots;
   /** Tool calls under way, of all agents: a daemon that ends waits a moment for them, since a cut one has no known outcome. */
   readonly toolCalls: Set<Promise<unknown>>;
+  /** The budgets of runs that are being carried out. */
+  readonly accounts: Map<RunId, RunAccounts>;
+  readonly approvals: Approvals;
+  readonly attendance: Attendance;
   readonly liveAgents: Map<AgentId, StoppableAgent>;
 }
 

@@ -8,11 +8,15 @@ import type { Json } from "../protocol/json.js";
 import type { Message, ToolCallRequest } from "../protocol/message.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
+import { approvalRules } from "./approvals/approval-rules.js";
+import { callWithApproval } from "./approvals/call-with-approval.js";
 import type { BudgetScope } from "./budgets/account.js";
+import { raiseByAsking } from "./budgets/raise-by-asking.js";
 import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import { callDeadline } from "./calls/deadline.js";
 import type { Caller } from "./calls/model-calls.js";
 import { type Failure, providerFailure } from "./failure.js";
+import { modelOfStep } from "./model-ladder.js";
 import { missingOutputs } from "./output-contract.js";
 import { resumeCall } from "./resume-call.js";
 import type { AgentReply, StepWork } from "./step-work.js";
@@ -22,9 +26,9 @@ import type { AgentReply, StepWork } from "./step-work.js";
  * tokens let it call; and the loop. Returns its last reply, or why it did not come to one.
  */
 export async function runModelAgent(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
-  const { run, role, agent, before, history } = work;
+  const { run, step, role, agent, before, history } = work;
   const { settings, models } = run.deps;
-  const resolved = models.resolve(role.model);
+  const resolved = models.resolve(modelOfStep(role, step.id, run.tiers));
   const deps = toolCallDeps(run);
   const messages = history.messages.length > 0 ? history.messages : await begin(work);
   const tools = callableTools(work, deps);
@@ -52,10 +56,11 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
       },
       stream: run.shared.modelCalls.metered(resolved, callerOf(work)),
       callTool: async (request: ToolCallRequest, stop: AbortSignal) => {
-        const call = openAtFirst.delete(request)
-          ? resumeCall(agent, request, history, deps, stop)
-          : callTool(agent, request, deps, stop);
-        const { result, tell } = await call;
+        const how: typeof callTool = openAtFirst.delete(request)
+          ? (...call) => resumeCall(...call, history)
+          : callTool;
+        const caller = { run, agent, rules: approvalRules(role, settings) };
+        const { result, tell } = await callWithApproval(caller, request, deps, stop, how);
         return {
           ...presentResult(result, settings.agent.max_tool_result_bytes),
           tell: async (event) => void (await tell(event)),
@@ -88,9 +93,11 @@ function callerOf({ run, role, step, agent }: StepWork): Caller {
     rest: run.rest,
     deadline: () => callDeadline(run.deps.entropy.now(), role.priority, run.endsAt),
     max_input_tokens: role.budget.max_input_tokens,
-    onShortage: ({ account }) => {
-      agent.trouble.overspent = account.scope;
-      return Promise.resolve(false);
+    onShortage: async (shortage, signal) => {
+      const asks = role.budget.on_exceeded === "ask";
+      if (asks && (await raiseByAsking(run, agent, shortage, signal))) return true;
+      agent.trouble.overspent = shortage.account.scope;
+      return false;
     },
   };
 }

@@ -10,6 +10,7 @@ import { type AgentHistory, NOTHING_YET, readAgentHistory } from "./agent-histor
 import { documentDenial } from "./document-denial.js";
 import type { StepEnd, StepOutcome } from "./execute-plan.js";
 import { type Failure, failureOf } from "./failure.js";
+import { modelOfStep } from "./model-ladder.js";
 import { missingOutputs, printOutputs, syncFiles } from "./output-contract.js";
 import type { RunContext } from "./run-context.js";
 import { runFetcher } from "./run-fetcher.js";
@@ -114,7 +115,9 @@ function newAgent(
   outputs_before: ReadonlyMap<string, string>,
 ): Promise<SpawnedAgent> {
   const model =
-    role.scaffold === undefined ? run.deps.models.resolve(role.model).model : "scaffold";
+    role.scaffold === undefined
+      ? run.deps.models.resolve(modelOfStep(role, step.id, run.tiers)).model
+      : "scaffold";
   return spawnAgent(run, { name: role.name, model, step: step.id, grants, outputs_before });
 }
 
@@ -206,5 +209,6 @@ function failed(failure: Failure): StepOutcome {
 function endingOf(outcome: StepOutcome): readonly [EndReason, string?] {
   if (outcome.ok) return ["completed"];
   const { code, message } = outcome.failure;
+  if (code === "ttl_expired") return ["timeout", message];
   return [code === "cancelled" ? "user_requested" : "error", message];
 }

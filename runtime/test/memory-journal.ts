@@ -57,6 +57,9 @@ export function memoryJournal(): MemoryJournal {
           .map(({ tokens: _tokens, ...summary }) => summary),
       agent: (id) => agents.get(id),
       matchRun: (query) => matching([...runs.keys()], query),
+      approvals: () => [],
+      approval: () => undefined,
+      matchApproval: () => [],
       matchAgent: (query) => matching([...agents.keys()], query),
       schedules: () => [],
       schedule: () => undefined,
@@ -99,7 +102,7 @@ function select(
 }
 
 function summaryOf(run: RunDetail) {
-  const { run_id, goal, state, owner_uid, submitted_at, ended_at, usage } = run;
+  const { run_id, goal, state, owner_uid, submitted_at, ended_at, usage, recoveries, paused } = run;
   const steps_total = run.steps.length;
   const steps_done = run.steps.filter((step) => step.state === "succeeded").length;
   return {
@@ -112,6 +115,8 @@ function summaryOf(run: RunDetail) {
     steps_total,
     steps_done,
     usage,
+    recoveries,
+    paused,
   };
 }
 
@@ -143,6 +148,8 @@ function newRun(
     steps_total: 0,
     steps_done: 0,
     usage: NO_USAGE,
+    recoveries: 0,
+    paused: null,
     request: { goal, orchestration, params },
     plan: null,
     steps: [],
@@ -183,6 +190,7 @@ function projectState(
   { to, time, error, reason }: AuditEvent & EventBodyOf<"run_state_changed">,
 ): void {
   run.state = to;
+  run.paused = to === "paused" ? (reason ?? "") : null;
   if (isRunEnded(to)) run.ended_at = time;
   if (to === "failed") run.error = { kind: error ?? "run_failed", message: reason ?? "failed" };
 }

@@ -106,6 +106,7 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      ...NO_APPROVALS,
       recover: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
@@ -115,7 +116,6 @@ function scriptedDeps(
       },
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
       check: () => {},
-      close: async () => {},
     },
     schedules: {
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
@@ -144,7 +144,7 @@ function scriptedDeps(
       started_at: new Date(0).toISOString(),
       default_provider: "builtin",
       runs_active: running.size,
-      agents_active: 0,
+      ...{ agents_active: 0, budgets: [], models: [], providers: [] },
       confinement: [],
     }),
     selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
@@ -166,6 +166,14 @@ function moved(
   const from = journal.reader.run(run_id)?.state ?? "queued";
   return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
+
+const NO_APPROVALS = {
+  budgets: () => [],
+  traffic: () => ({ models: [], providers: [] }),
+  close: async () => {},
+  respond: () => Promise.resolve(),
+  attend: () => ({ [Symbol.dispose]: () => undefined }),
+};
 
 const WRITER: RoleReport = {
   role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),

@@ -12,10 +12,10 @@ import { tokenHandlers } from "./project-token.js";
 
 /** Kinds that change no table. A kind that is neither here nor handled does not compile. */
 const UNPROJECTED = [
-  "run_recovered",
   "plan_rejected",
   "plan_replanned",
   "planner_reply",
+  "budget_raised",
   "subtask_ttl_expired",
   "subtask_output_missing",
   "agent_execution_completed",
