@@ -69,7 +69,7 @@ describe("agentd system console", () => {
         terminal.type("s");
         expect(terminal.shown()).not.toMatch(/How will you log in/);
       }
-      world.put("proc/cmdline", "quiet aaos.recover\n");
+      world.put("proc/cmdline", "quiet aaos.access=reset\n");
       await using terminal = onTerminal(["--root", world.root, "system", "console"]);
       await terminal.see(/r gives access back/);
       terminal.type("r");

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { machineStatus } from "../../appliance/status/machine-status.js";
+import { writeFileWhole } from "../../appliance/write-file.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
@@ -11,6 +12,8 @@ import { type DaemonGlimpse, type ScreenState, screenLines } from "./screen.js";
 
 const REFRESH_MS = 3_000;
 const CLEAR = "\u001b[2J\u001b[H";
+/** The boot menu's entry for lost access serves once. */
+const ANSWERED = "/run/aaos/access-answered";
 const DAEMON_MS = 2_000;
 
 /**
@@ -23,8 +26,8 @@ export async function runConsole(command: Command): Promise<ExitCode> {
   let shown = "";
   while (!command.signal.aborted) {
     const state = await stateOf(command);
-    const text = screenLines(state, io.stdout.columns ?? 80).join("\r\n");
-    if (text !== shown) io.stdout.write(`${CLEAR}${text}\r\n`);
+    const text = screenLines(state, io.stdout.columns ?? 80).join("\n");
+    if (text !== shown) io.stdout.write(`${CLEAR}${text}\n`);
     shown = text;
     const key = await nextKey(command);
     if (key === "closed") return 0;
@@ -47,13 +50,14 @@ async function act(key: string, state: ScreenState, command: Command): Promise<v
       ["-n", "40", "--no-pager", "-o", "short", "-u", "agentd", "-u", "aaos-*"],
       command,
     );
-    io.stdout.write("\r\nAny key goes back.\r\n");
+    io.stdout.write("\nAny key goes back.\n");
     while ((await nextKey(command)) === undefined);
   } else if ((key === "s" && !state.isSetUp) || (key === "r" && state.mayRecover)) {
     io.stdout.write(CLEAR);
     const { setUp } = await import("./set-up.js");
-    await setUp(command, { onlyAccess: key === "r" });
-    io.stdout.write(`\r\nBack in a moment (${places.root}).\r\n`);
+    const isDone = await setUp(command, { onlyAccess: key === "r" });
+    if (key === "r" && isDone) writeFileWhole(join(places.root, ANSWERED), "", { mode: 0o644 });
+    io.stdout.write(`\nBack in a moment (${places.root}).\n`);
     await sleep(1_500);
   }
 }
@@ -64,7 +68,9 @@ async function stateOf({ places, signal }: Command): Promise<ScreenState> {
     machine: machineStatus(places),
     daemon: await glimpse(places.socketPath, signal),
     isSetUp: isSetUp(at),
-    mayRecover: /(?:^|\s)aaos\.recover(?:\s|=1|$)/.test(textOr(at("/proc/cmdline"))),
+    mayRecover:
+      /(?:^|\s)aaos\.access=reset(?:\s|$)/.test(textOr(at("/proc/cmdline"))) &&
+      !existsSync(at(ANSWERED)),
   };
 }
 
@@ -116,6 +122,6 @@ async function nextKey({ io }: Command): Promise<string | undefined> {
 /** A program of the system on this very terminal, to its end. */
 async function program(name: string, args: readonly string[], { io }: Command): Promise<void> {
   const child = spawn(name, args, { stdio: "inherit" });
-  const failed = once(child, "error").then(([error]) => io.stdout.write(`${String(error)}\r\n`));
+  const failed = once(child, "error").then(([error]) => io.stdout.write(`${String(error)}\n`));
   await Promise.race([once(child, "close"), failed]);
 }

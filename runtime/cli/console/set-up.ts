@@ -15,11 +15,12 @@ type Streams = ReturnType<typeof promptStreams>;
 /**
  * The dialog of the first boot. Each answer is carried out at once, so that it can be left at any question and come back to; what is
  * wrong is told and asked again. `onlyAccess` asks for a key or a password alone, for who has lost theirs.
+ * True where it came to its end.
  */
 export async function setUp(
   command: Command,
   { onlyAccess }: { readonly onlyAccess: boolean },
-): Promise<void> {
+): Promise<boolean> {
   const streams = promptStreams(command);
   const { places, signal } = command;
   const machine = places.root === "/" ? openMachine() : openMachine(places.root, []);
@@ -31,9 +32,10 @@ export async function setUp(
     streams,
   );
   for (const step of steps) {
-    if (!(await untilDone(() => step(streams, context, command), streams))) return;
+    if (!(await untilDone(() => step(streams, context, command), streams))) return false;
   }
   outro("Done.", streams);
+  return true;
 }
 
 /** Asks again where it failed, and says why. False where the dialog was left. */
