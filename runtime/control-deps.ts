@@ -1,3 +1,4 @@
+import { addSkill } from "./add-skill.js";
 import { verifyOffLoop } from "./audit/verify-off-loop.js";
 import { explainRole } from "./catalog/explain-role.js";
 import type { ControlDeps } from "./control/deps.js";
@@ -27,6 +28,12 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
     reader,
     subscribe: journal.subscribe,
     memory: rooms.memory,
+    skills: () => config.catalog,
+    addSkill: (upload) => {
+      const added = addSkill(upload, places.addedSkillsDir);
+      rooms.live.reload();
+      return added;
+    },
     roles: () => config.catalog,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {

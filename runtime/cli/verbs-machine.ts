@@ -47,7 +47,6 @@ export function registerMachine(program: Commander, act: Act): void {
       act(async (command) => (await import("./verbs/doctor.js")).doctor(command, options)),
     );
   registerProvision(program, act);
-  registerSystem(program, act);
   registerCompletion(program, act);
 }
 
@@ -78,24 +77,6 @@ function registerProvision(program: Commander, act: Act): void {
     )
     .action(() =>
       act(async (command) => (await import("./verbs/provision.js")).provisionBoot(command)),
-    );
-}
-
-function registerSystem(program: Commander, act: Act): void {
-  const system = program.command("system").description("the machine itself");
-  system
-    .command("status")
-    .description(
-      "version, slot, uptime, disk, memory, temperature, network, selftest, pending upgrade",
-    )
-    .action(() =>
-      act(async (command) => (await import("./verbs/system.js")).systemStatus(command)),
-    );
-  system
-    .command("console")
-    .description("the screen of tty1 and the serial line; Enter logs in, l shows the log")
-    .action(() =>
-      act(async (command) => (await import("./verbs/system.js")).systemConsole(command)),
     );
 }
 

@@ -2,9 +2,10 @@ import type { Command as Commander } from "commander";
 import { registerApprovals } from "./register-approvals.js";
 import { registerAudit } from "./register-audit.js";
 import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
-import type { MemoryOptions } from "./verbs/memory.js";
+import { registerSystem } from "./system-verbs.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 import type { SubmitOptions } from "./verbs/submit.js";
+import { registerKnowledge } from "./verbs-knowledge.js";
 import { registerMachine } from "./verbs-machine.js";
 
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [
@@ -24,8 +25,9 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerRoles(program, act);
   registerManifests(program, act);
   registerSchedule(program, act);
-  registerMemory(program, act);
+  registerKnowledge(program, act);
   registerAudit(program, act);
+  registerSystem(program, act);
   program
     .command("tools")
     .description("what models can call")
@@ -150,37 +152,6 @@ function registerRoles(program: Commander, act: Act): void {
     .action((name: string, options: { param?: readonly string[] }) =>
       act(async (command) =>
         (await import("./verbs/roles.js")).rolesExplain(command, name, options),
-      ),
-    );
-}
-
-function registerMemory(program: Commander, act: Act): void {
-  const memory = program.command("memory").description("what agents remember");
-  const of = (command: Commander): Commander =>
-    command
-      .option("--owner <NAME>", "of this role or manifest alone")
-      .option("--category <NAME>", "fact, observation, decision or preference");
-  of(memory.command("list").description("memories, the newest first"))
-    .option("--limit <N>", "at most N (100)")
-    .action((options: MemoryOptions) =>
-      act(async (command) => (await import("./verbs/memory.js")).memoryList(command, options)),
-    );
-  of(memory.command("query").description("find memories by meaning and by words, as agents do"))
-    .argument("<TEXT...>")
-    .option("--limit <N>", "at most N (10)")
-    .action((words: string[], options: MemoryOptions) =>
-      act(async (command) =>
-        (await import("./verbs/memory.js")).memoryQuery(command, words, options),
-      ),
-    );
-  memory
-    .command("forget")
-    .description("erase memories for good, from the journal too; its chain still verifies")
-    .argument("[ID...]", ID_HELP)
-    .option("--owner <NAME>", "all that this role or manifest remembers")
-    .action((ids: string[], options: { owner?: string }) =>
-      act(async (command) =>
-        (await import("./verbs/memory.js")).memoryForget(command, ids, options),
       ),
     );
 }

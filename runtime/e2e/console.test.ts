@@ -99,7 +99,10 @@ describe("agentd system status", () => {
         '{"state":"refused","source":"the volume CIDATA","problems":["user-data:3: hostname: is no host name"],"notes":[]}',
       );
       world.put("run/aaos/selftest.json", '{"ok":true,"elapsed_ms":4200,"checks":[]}');
-      const status = await world.json<MachineStatus>(["system", "status"]);
+      const { machine: status } = await world.json<{ machine: MachineStatus }>([
+        "system",
+        "status",
+      ]);
       expect(status.memory.total).toBeGreaterThan(0);
       expect(status.disks[0]?.path).toBe("/");
       expect(status.selftest).toMatchObject({ ok: true, elapsed_ms: 4_200 });
@@ -124,7 +127,7 @@ describe("the screen", () => {
     ...{ product: "aaOS", version: "1.0", booted_from: "live", host: "box", uptime_s: 5 },
     ...{ memory: { total: 1, available: 1 }, disks: [], temperature_c: null },
     network: [{ name: "eth0", mac: "52:54:00:00:00:01", addresses: ["192.0.2.7"] }],
-    ...{ host_key: "SHA256:abc", provisioning: null, selftest: null, pending_upgrade: null },
+    ...{ host_key: "SHA256:abc", provisioning: null, selftest: null },
   };
   const draw = (changed: Partial<ScreenState> = {}, of: Partial<MachineStatus> = {}): string =>
     screenLines(

@@ -8,6 +8,7 @@ import { Plan } from "./plan.js";
 import { Role } from "./role.js";
 import { RunRequest } from "./run.js";
 import { ScheduleSummary } from "./schedule.js";
+import { SkillReport } from "./skill.js";
 import { Token } from "./token.js";
 
 /** One run with everything that the journal knows of it. */
@@ -170,6 +171,9 @@ export const RESULTS = {
   }),
   "role.show": RoleReport,
   "role.explain": RoleExplanation,
+  "skill.list": z.strictObject({ skills: z.array(SkillReport), problems: z.array(CatalogProblem) }),
+  "skill.show": z.strictObject({ ...SkillReport.shape, instructions: z.string() }),
+  "skill.add": SkillReport,
   "memory.list": z.strictObject({ memories: z.array(MemoryEntry) }),
   "memory.query": z.strictObject({
     results: z.array(FoundMemory),

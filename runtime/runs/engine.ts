@@ -30,6 +30,10 @@ export interface RunEngine {
   readonly pause: (runId: RunId, peer: Peer) => Promise<void>;
   /** Puts a paused run back into the queue: it goes on where it stood. No effect on one that is not paused. */
   readonly resume: (runId: RunId, peer: Peer) => Promise<void>;
+  /** The disk is nearly full: no run begins, and all come to rest with that reason, until `goOn`. */
+  readonly hold: (reason: string) => Promise<void>;
+  /** Runs begin again, and those that came to rest for the disk go on; not those that an operator paused. */
+  readonly goOn: () => Promise<void>;
   /** Ends one agent; its step fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
   /** An operator's answer to what waits. Throws `unknown_id`, `illegal_transition`, and `denied` where policy.yaml forbids it. */

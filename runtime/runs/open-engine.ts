@@ -34,6 +34,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
   const check = (run_id: RunId, request: RunRequest): void => {
     explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
   };
+  const { admit, ...told } = orders(deps, runs);
   let closing = false;
   return {
     recover: async () => {
@@ -54,6 +55,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
       const run_id = RunId.parse(ulid(deps.entropy));
       // A request that names no role or wrong parameters is refused to its face; no run comes of it.
       check(run_id, request);
+      admit("submit");
       const submitted = { kind: "run_submitted" as const, owner_uid: peer.uid, ...request };
       await deps.journal.append([
         { ...submitted, run_id, actor: actorOf(peer) },
@@ -65,7 +67,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
     check: (request) => {
       check(RunId.parse(ulid(deps.entropy)), request);
     },
-    ...orders(deps, runs),
+    ...told,
     respond: (id, verdict, peer) => respond(deps, shared.approvals, id, verdict, peer),
     attend: shared.attendance.attend,
     budgets: (id) => budgetsOf(shared, id, deps.entropy.now()),

@@ -38,14 +38,10 @@ export interface MachineStatus {
     readonly elapsed_ms: number;
     readonly time: string;
   } | null;
-  /** What the next boot will start, where that is another version. */
-  readonly pending_upgrade: string | null;
 }
 
 /** The newest selftest of this boot, as `agentd selftest --json` printed it. */
 const SELFTEST_FILE = "/run/aaos/selftest.json";
-/** The version that an installed bundle will start at the next boot; written by whoever installs it. */
-const PENDING_FILE = "/run/aaos/pending-version";
 
 export function machineStatus(places: Places): MachineStatus {
   const at = (path: string): string => join(places.root, path);
@@ -64,7 +60,6 @@ export function machineStatus(places: Places): MachineStatus {
     host_key: fingerprint([at("/etc/aaos/ssh"), at("/etc/ssh")]),
     provisioning: provisionOutcome(places.root) ?? null,
     selftest: newestSelftest(at(SELFTEST_FILE)),
-    pending_upgrade: textOr(at(PENDING_FILE))?.trim() ?? null,
   };
 }
 

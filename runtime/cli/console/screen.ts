@@ -32,9 +32,6 @@ export function screenLines(state: ScreenState, columns: number): readonly strin
     `agentd     ${daemon === null ? "does not answer yet" : `runs${daemon.runs === 0 ? "" : `, ${daemon.runs} runs under way`}`}`,
     `Provider   ${providerText(daemon)}`,
     `Selftest   ${selftestText(machine.selftest)}`,
-    ...(machine.pending_upgrade === null
-      ? []
-      : [`Upgrade    ${machine.pending_upgrade} starts at the next boot`]),
     ...provisionLines(machine.provisioning),
     "",
     ...nextSteps(state),
