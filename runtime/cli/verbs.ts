@@ -28,13 +28,17 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerKnowledge(program, act);
   registerAudit(program, act);
   registerSystem(program, act);
+  registerTools(program, act);
+  registerMachine(program, act);
+}
+
+function registerTools(program: Commander, act: Act): void {
   program
     .command("tools")
     .description("what models can call")
     .command("list")
     .description("every tool with its input")
     .action(() => act(async (command) => (await import("./verbs/tools.js")).toolsList(command)));
-  registerMachine(program, act);
 }
 
 function registerSubmit(program: Commander, act: Act): void {
