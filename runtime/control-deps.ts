@@ -1,3 +1,4 @@
+import { addSkill } from "./add-skill.js";
 import { verifyOffLoop } from "./audit/verify-off-loop.js";
 import { explainRole } from "./catalog/explain-role.js";
 import type { ControlDeps } from "./control/deps.js";
@@ -27,6 +28,12 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
     reader,
     subscribe: journal.subscribe,
     memory: rooms.memory,
+    skills: () => config.catalog,
+    addSkill: (upload) => {
+      const added = addSkill(upload, places.addedSkillsDir);
+      rooms.live.reload();
+      return added;
+    },
     roles: () => config.catalog,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {
@@ -42,6 +49,9 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       default_provider: models.default_provider,
       runs_active: reader.runs({ all: false }).length,
       agents_active: reader.agents({ all: false }).length,
+      budgets: [...engine.budgets()],
+      models: [...engine.traffic().models],
+      providers: [...engine.traffic().providers],
       confinement: [...confinement.layers()],
     }),
     doctor: async (signal) => [
@@ -54,6 +64,6 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       ...(await confinement.prove()),
     ],
     selftest: selftests({ ...rooms, places, engine: engineDeps }),
-    verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
+    verify: (heads, signal) => verifyOffLoop(places.databaseFile, heads, signal),
   };
 }

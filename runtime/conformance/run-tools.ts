@@ -12,7 +12,7 @@ import type { AccessKind, AccessOf, Granted } from "../protocol/access.js";
 import type { Json } from "../protocol/json.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 import { openTestAgent, type TestAgent, testBase } from "../test/confined-agent.js";
-import { NO_MEMORY } from "../test/no-memory.js";
+import { NO_MEMORY, NO_SKILLS } from "../test/no-memory.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
 import { HOST_PATH } from "./collect-answer.js";
 import type { ToolRow } from "./result.js";
@@ -164,6 +164,7 @@ function withoutCheck(agent: TestAgent, name: string, input: Json): Promise<Tool
     ports: agent.agent.ports.forCall().ports,
     grant: yes,
     memory: NO_MEMORY,
+    skills: NO_SKILLS,
     workspace: agent.workspace,
     web: { timeout_ms: 10_000, max_redirects: 5 },
     signal: new AbortController().signal,

@@ -1,5 +1,8 @@
 import type { VerifyReport } from "../audit/verify.js";
+import type { SignedHead } from "../audit/writer-protocol.js";
+import type { Skill } from "../catalog/skills.js";
 import type { Memory } from "../memory/memory.js";
+import type { SkillUpload } from "../protocol/control.js";
 import type {
   CatalogProblem,
   DaemonStatus,
@@ -10,6 +13,7 @@ import type {
 } from "../protocol/control-results.js";
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
+import type { SkillReport } from "../protocol/skill.js";
 import type { Peer, RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
@@ -36,11 +40,17 @@ export interface ControlDeps extends EventSource {
     role: RoleReport,
     params: Readonly<Record<string, string | string[]>>,
   ) => RoleExplanation;
+  readonly skills: () => {
+    readonly skills: ReadonlyMap<string, Skill>;
+    readonly problems: readonly CatalogProblem[];
+  };
+  /** Throws `invalid_file`; the catalog has been read again when it returns. */
+  readonly addSkill: (upload: SkillUpload) => SkillReport;
   readonly memory: Pick<Memory, "list" | "query" | "match" | "forget">;
   readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
   readonly metrics: Metrics;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
   readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
-  readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
+  readonly verify: (heads: readonly SignedHead[], signal: AbortSignal) => Promise<VerifyReport>;
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Name } from "./ids.js";
+import { SlotsStatus } from "./machine-status.js";
 
 /** Where the root service listens; the group `aaos-admin` may connect (aaos-system.socket). */
 export const SYSTEM_SOCKET = "/run/aaos-system.sock";
@@ -10,6 +11,35 @@ export const MAX_SYSTEM_REQUEST_BYTES = 65_536;
 /** A user as useradd(8) takes one. */
 const UserName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/);
 const Done = z.strictObject({});
+const SlotVersion = z.strictObject({ slot: z.enum(["A", "B"]), version: z.string() });
+
+/** A provider as an operator chose it: by its name in providers.yaml, and, where it is none that is known, how to reach it. */
+export const ProviderSelection = z.strictObject({
+  provider: Name,
+  api: z.enum(["openai", "anthropic"]).optional(),
+  base_url: z.url({ protocol: /^https?$/ }).optional(),
+  /** A model id for all three aliases. */
+  model: z.string().min(1).optional(),
+  key: z.string().min(1).max(16_384).optional(),
+});
+export type ProviderSelection = z.infer<typeof ProviderSelection>;
+
+export const ConfiguredProvider = z.strictObject({
+  provider: z.string(),
+  credential: z
+    .strictObject({ name: z.string(), file: z.string(), encrypted: z.boolean() })
+    .nullable(),
+  file: z.string(),
+  /** The fields of providers.yaml that were set; none where it was right already. */
+  changed: z.array(z.string()),
+  /** `not_told`: somebody must start agentd again, and `how` says how. */
+  daemon: z.discriminatedUnion("state", [
+    z.strictObject({ state: z.literal("restarted") }),
+    z.strictObject({ state: z.literal("no_daemon") }),
+    z.strictObject({ state: z.literal("not_told"), how: z.string() }),
+  ]),
+});
+export type ConfiguredProvider = z.infer<typeof ConfiguredProvider>;
 
 /**
  * What the root service can do, and nothing else: parameters and result of each verb. Each has one file in `appliance/verbs/` and
@@ -25,6 +55,11 @@ export const SYSTEM_VERBS = {
     params: z.strictObject({ name: Name }),
     result: z.strictObject({ removed: z.array(z.string()) }),
   },
+  /** Makes a provider the default and keeps its key, in as few changes as that takes; agentd is started again where it runs. */
+  "configure-provider": {
+    params: ProviderSelection,
+    result: ConfiguredProvider,
+  },
   /** `restart` ends and starts agentd.service, `reload` has it read its files again; fails where the service then does not run. */
   "control-daemon": {
     params: z.strictObject({ action: z.enum(["restart", "reload", "start", "stop"]) }),
@@ -37,6 +72,26 @@ export const SYSTEM_VERBS = {
   },
   "remove-operator": {
     params: z.strictObject({ user: UserName, group: z.enum(["aaos", "aaos-admin"]) }),
+    result: Done,
+  },
+  /** Both slots of an installed disk; `verify` reads them whole and compares with what was written. */
+  "slots-status": { params: z.strictObject({ verify: z.boolean() }), result: SlotsStatus },
+  /** Puts a signed bundle into the slot that does not run; the next start is its. `automatic`: not one that has failed here. */
+  "install-bundle": {
+    params: z.strictObject({
+      file: z.string().startsWith("/"),
+      allow_downgrade: z.boolean(),
+      automatic: z.boolean(),
+    }),
+    result: SlotVersion.extend({ database_copy: z.string().nullable() }),
+  },
+  /** The next start is the other slot's, which was found healthy once. */
+  rollback: { params: Done, result: SlotVersion },
+  /** The next start erases what is on the data volume; `keep_access` spares the network's settings and the SSH keys. */
+  "factory-reset": { params: z.strictObject({ keep_access: z.boolean() }), result: Done },
+  /** As shutdown(8) takes a time: `now`, `+5`, `03:30`. */
+  "restart-machine": {
+    params: z.strictObject({ at: z.string().regex(/^(now|\+\d{1,5}|\d{1,2}:\d{2})$/) }),
     result: Done,
   },
 } as const;

@@ -41,6 +41,8 @@ export interface Shared {
   readonly agentSlots: Slots;
   /** Tool calls under way, of all agents: a daemon that ends waits a moment for them, since a cut one has no known outcome. */
   readonly toolCalls: Set<Promise<unknown>>;
+  /** The budgets of runs that are being carried out. */
+  readonly accounts: Map<RunId, RunAccounts>;
   readonly approvals: Approvals;
   readonly attendance: Attendance;
   readonly liveAgents: Map<AgentId, StoppableAgent>;

@@ -2,17 +2,18 @@ import type { AgentOutcome } from "../agent/agent-input.js";
 import { runAgent } from "../agent/loop.js";
 import { openCalls } from "../agent/transcript.js";
 import { oneLine } from "../base/text.js";
-import { decideTool } from "../policy/decide.js";
 import { renderTemplate } from "../policy/expand.js";
 import type { Json } from "../protocol/json.js";
 import type { Message, ToolCallRequest } from "../protocol/message.js";
+import { skillRead } from "../tools/builtin/skill-read.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
+import { withSkills } from "./agent-skills.js";
 import { approvalRules } from "./approvals/approval-rules.js";
 import { callWithApproval } from "./approvals/call-with-approval.js";
 import type { BudgetScope } from "./budgets/account.js";
 import { raiseByAsking } from "./budgets/raise-by-asking.js";
-import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
+import { callTool, mayCall, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import { callDeadline } from "./calls/deadline.js";
 import type { Caller } from "./calls/model-calls.js";
 import { type Failure, providerFailure } from "./failure.js";
@@ -31,6 +32,7 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
   const resolved = models.resolve(modelOfStep(role, step.id, run.tiers));
   const deps = toolCallDeps(run);
   const messages = history.messages.length > 0 ? history.messages : await begin(work);
+  agent.skills.restore(messages);
   const tools = callableTools(work, deps);
   const openAtFirst = new Set(openCalls(messages));
   prewarm(work);
@@ -106,7 +108,7 @@ function callerOf({ run, role, step, agent }: StepWork): Caller {
 async function begin({ role, params, agent }: StepWork): Promise<readonly Message[]> {
   const message = renderTemplate(role.message_template, params);
   const messages: readonly Message[] = [
-    { role: "system", text: role.system_prompt },
+    { role: "system", text: withSkills(role.system_prompt, agent.skills) },
     { role: "user", text: message },
   ];
   await agent.record(
@@ -133,7 +135,8 @@ function callableTools({ run, agent }: StepWork, deps: ToolCallDeps) {
   const held = run.shared.ledger.heldBy(agent.id);
   return run.deps
     .tools()
-    .filter((tool) => decideTool(tool.name, tool.implied_by, held, deps.now()).ok);
+    .filter((tool) => tool !== skillRead || agent.skills.catalog !== "")
+    .filter((tool) => mayCall(tool, held, deps.now()).ok);
 }
 
 function taskParams({ params }: StepWork): Record<string, Json> {

@@ -5,6 +5,7 @@ import type { Grant } from "../protocol/capability.js";
 import type { EventContext, NewEvent } from "../protocol/event.js";
 import type { StepId } from "../protocol/ids.js";
 import { AgentId } from "../protocol/ids.js";
+import { type AgentSkills, agentSkills } from "./agent-skills.js";
 import { confinedAgent, watchTokens } from "./confined-agent.js";
 import type { LiveAgent } from "./live-agent.js";
 import { memoryRules } from "./memory-rules.js";
@@ -115,6 +116,12 @@ export function endOfAgent(
   ];
 }
 
+/** The skills that the agent's role names, or all. */
+function skillsOf({ deps }: RunContext, name: string): AgentSkills {
+  const named = deps.roles().get(name)?.role.skills ?? [];
+  return agentSkills(deps.skills(), named, deps.settings.agent.skill_catalog_tokens);
+}
+
 function live(
   run: RunContext,
   born: BornAgent,
@@ -132,6 +139,7 @@ function live(
     ceiling,
     ports,
     memory: memoryRules(name),
+    skills: skillsOf(run, name),
     workspace: run.dir,
     trouble: {},
     record: recorder(run.deps.journal, {

@@ -15,7 +15,7 @@ import { startSpawner } from "../sandbox/spawner.js";
 import type { GrantResult, ToolContext } from "../tools/tool.js";
 import { NATIVE_BUILD } from "./confined.js";
 import { QUOTAS } from "./egress-world.js";
-import { NO_MEMORY } from "./no-memory.js";
+import { NO_MEMORY, NO_SKILLS } from "./no-memory.js";
 
 export interface TestPlace extends AsyncDisposable {
   /** A directory of this test alone, without symbolic links in its path. */
@@ -73,6 +73,7 @@ export async function openTestPlace(options: TestPlaceOptions = {}): Promise<Tes
       ports: sandbox.ports,
       grant,
       memory: NO_MEMORY,
+      skills: NO_SKILLS,
       workspace: dir,
       web: { timeout_ms: 5_000, max_redirects: options.max_redirects ?? 5 },
       signal: options.signal ?? new AbortController().signal,

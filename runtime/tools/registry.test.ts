@@ -19,6 +19,7 @@ it("the tools come in one order, by name, each once", () => {
     "memory_delete",
     "memory_query",
     "memory_store",
+    "skill_read",
     "web_fetch",
   ]);
 });

@@ -14,6 +14,7 @@ import { grep } from "./builtin/grep.js";
 import { memoryDelete } from "./builtin/memory-delete.js";
 import { memoryQuery } from "./builtin/memory-query.js";
 import { memoryStore } from "./builtin/memory-store.js";
+import { skillRead } from "./builtin/skill-read.js";
 import { webFetch } from "./builtin/web-fetch.js";
 import type { Tool } from "./tool.js";
 
@@ -32,6 +33,7 @@ export const BUILTIN_TOOLS: readonly Tool[] = [
   memoryDelete,
   memoryQuery,
   memoryStore,
+  skillRead,
   webFetch,
 ];
 

@@ -5,6 +5,8 @@ case $- in
 		export AAOS_GREETED=yes
 		. /etc/os-release
 		printf '\n%s on %s, agentd %s\n\n' "$PRETTY_NAME" "$(uname -n)" "$(systemctl is-active agentd.service)"
+		[ ! -e /usr/lib/aaos/development-key ] ||
+			printf '  DEVELOPMENT KEY: this machine takes upgrades that anybody with the key of its build has signed\n\n'
 		printf '  agentd submit "GOAL"   give the machine a goal\n'
 		printf '  agentd list            what it is doing\n'
 		printf '  agentd doctor          what works and what does not, with the remedy\n\n'
