@@ -52,7 +52,7 @@ export function layerTests(it, words) {
       const of = (/** @type {string} */ process) => must(`readlink /proc/${process}/ns/${name}`);
       assert.notEqual(await of(pid), await of(daemon), `a ${name} namespace of its own`);
     }
-    const group = (await must(`cut -d: -f3 /proc/${pid}/cgroup`)).trim();
+    const group = (await must(`sed -n s/^0:://p /proc/${pid}/cgroup`)).trim();
     assert.match(group, /^\/system\.slice\/agentd\.service\/agents\//);
     const limits = await must(
       `cd /sys/fs/cgroup${group} && head -qn1 memory.max pids.max cpu.max io.weight`,
