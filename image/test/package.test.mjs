@@ -31,6 +31,8 @@ describe("A20 the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
   let scratch;
   /** Every file of the machine before the package came. @type {Set<string>} */
   let untouched;
+  /** Every mount of that time. @type {string} */
+  let untouchedMounts;
 
   const words = wordsFor(() => vm);
   const { must, put, until } = words;
@@ -42,6 +44,8 @@ describe("A20 the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
       /^\/(var\/(log|cache|lib\/(dpkg|apt|systemd)|tmp)|tmp|etc\/(passwd|group|shadow|gshadow)-)(\/|$)/;
     return new Set(found.split("\n").filter((path) => path !== "" && !ofTheSystem.test(path)));
   }
+
+  const mounts = () => must("findmnt --noheadings --list --output TARGET | sort");
 
   before(async () => {
     if (skip !== false) return;
@@ -60,7 +64,9 @@ describe("A20 the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     for (const user of ["ada", "bob", "eve"])
       await must(`useradd --create-home --shell /bin/bash ${user}`);
     await words.installScriptedModel();
+    await words.allowSlowStart();
     untouched = await files();
+    untouchedMounts = await mounts();
   });
 
   after(async () => {
@@ -126,6 +132,10 @@ describe("A20 the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     const report = await vm.run("agentd doctor", PATIENT);
     t.diagnostic(report.stdout);
     assert.equal(report.status, 0, report.stdout + report.stderr);
+    const ms = async (/** @type {string} */ command) => (await vm.run(command)).durationMs;
+    t.diagnostic(
+      `node -e 0: ${await ms("node -e 0")} ms; agentd list: ${await ms("agentd list")} ms`,
+    );
   });
 
   it("its messages reach systemd: ready, a status line, and a reload that waits for it", async () => {
@@ -228,13 +238,12 @@ describe("A20 the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
   it("A24-25 a purge leaves no file, user, group or mount, and no key", async () => {
     await must(`${INSTALL} /opt/in/aaos.deb`);
     assert.equal(await must("systemctl is-active agentd.service"), "active\n");
-    const mounts = await must("findmnt --noheadings --list --output TARGET | sort");
     await must(
       `printf secret | systemd-creds encrypt --name=aaos_x - /etc/credstore.encrypted/aaos_x`,
     );
     await put("/etc/aaos/credentials/y", "secret", "600");
     await must("DEBIAN_FRONTEND=noninteractive apt-get purge -q -y aaos");
-    assert.equal(await must("findmnt --noheadings --list --output TARGET | sort"), mounts);
+    assert.equal(await mounts(), untouchedMounts);
     const left = [...(await files())].filter((path) => !untouched.has(path));
     assert.deepEqual(left, []);
     for (const entry of ["passwd aaos", "group aaos", "group aaos-admin"]) {
