@@ -1,6 +1,7 @@
 import { type Entropy, ulid } from "../base/ulid.js";
 import type { HeldToken } from "../policy/decide.js";
 import { formatCapability } from "../policy/grammar.js";
+import { narrowGrant } from "../policy/narrow.js";
 import type { Grant } from "../protocol/capability.js";
 import type { AgentId, TokenId } from "../protocol/ids.js";
 import { TokenId as TokenIdSchema } from "../protocol/ids.js";
@@ -12,6 +13,10 @@ interface Held {
   revoked: boolean;
 }
 
+export type CutTokens =
+  | { readonly ok: true; readonly tokens: readonly Token[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
 /**
  * The tokens of all living agents, in the daemon's memory; agents hold nothing themselves. The journal has every issue, use and
  * revocation, so the ledger can be rebuilt from it.
@@ -19,8 +24,16 @@ interface Held {
 export interface TokenLedger {
   /** New tokens for `agent`, not yet recorded: the caller writes them into the journal with the event that spawns the agent. */
   readonly issue: (agent: AgentId, grants: readonly Grant[]) => readonly Token[];
+  /**
+   * New tokens for `agent`, each cut from one that `parent` holds and inheriting its limits; or why not, and then none. Nothing can
+   * be revoked in between: what is cut from a token dies with it.
+   */
+  readonly cut: (agent: AgentId, parent: AgentId, grants: readonly Grant[]) => CutTokens;
   readonly heldBy: (agent: AgentId) => readonly HeldToken[];
-  /** Counts one use of each token, before the effect; returns those whose use is limited, for the journal. */
+  /**
+   * Counts one use of each token and of those it was cut from, before the effect; returns those whose use is limited by any of
+   * them, for the journal, which counts the line too.
+   */
   readonly charge: (tokens: readonly TokenId[]) => readonly Token[];
   /** Revokes the tokens and all that were cut from them; returns those that were not revoked before. */
   readonly revoke: (tokens: readonly TokenId[]) => readonly Token[];
@@ -35,6 +48,24 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
   const byAgent = new Map<AgentId, Held[]>();
   const watchers = new Map<AgentId, (revoked: readonly Token[]) => void>();
 
+  const hold = (agent: AgentId, issued: readonly Token[]): void => {
+    const held = issued.map((token): Held => ({ token, uses: [], revoked: false }));
+    for (const entry of held) tokens.set(entry.token.id, entry);
+    byAgent.set(agent, [...(byAgent.get(agent) ?? []), ...held]);
+    watchers.get(agent)?.([]);
+  };
+  /** The token and those it was cut from, itself first. */
+  const lineOf = (id: TokenId): readonly Held[] => {
+    const held = tokens.get(id);
+    if (held === undefined) return [];
+    const { parent_id } = held.token;
+    return [held, ...(parent_id === null ? [] : lineOf(parent_id))];
+  };
+  const withAncestors = (held: Held): HeldToken => {
+    const ancestors = lineOf(held.token.id).slice(1);
+    return ancestors.length === 0 ? held : { ...held, ancestors };
+  };
+  const isRevoked = (held: Held): boolean => lineOf(held.token.id).some(({ revoked }) => revoked);
   const revokeTree = (ids: readonly TokenId[]): readonly Token[] => {
     const revoked: Token[] = [];
     for (const id of ids) {
@@ -61,21 +92,40 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
   return {
     issue: (agent, grants) => {
       const issued = grants.map((grant) => makeToken(agent, grant, entropy));
-      const held = issued.map((token): Held => ({ token, uses: [], revoked: false }));
-      for (const entry of held) tokens.set(entry.token.id, entry);
-      byAgent.set(agent, [...(byAgent.get(agent) ?? []), ...held]);
-      watchers.get(agent)?.([]);
+      hold(agent, issued);
       return issued;
     },
-    heldBy: (agent) => byAgent.get(agent) ?? [],
-    charge: (ids) => {
-      const limited = ids
-        .flatMap((id) => tokens.get(id) ?? [])
-        .filter(({ token }) => isLimited(token));
-      // The uses of a token without limits need no count: it would only grow.
-      for (const held of limited) held.uses.push(entropy.now());
-      return limited.map((held) => held.token);
+    cut: (agent, parent, grants) => {
+      const now = entropy.now();
+      const from = (byAgent.get(parent) ?? []).filter((held) => !isRevoked(held));
+      const cuts = grants.map((grant) =>
+        narrowGrant(
+          from.map(({ token }) => token),
+          grant,
+          now,
+        ),
+      );
+      const problems = cuts.flatMap((cut) => (cut.ok ? [] : [cut.problem]));
+      if (problems.length > 0) return { ok: false, problems };
+      const issued = cuts.flatMap((cut, i): Token[] => {
+        const capability = grants[i]?.capability;
+        if (!cut.ok || capability === undefined) return [];
+        const id = TokenIdSchema.parse(ulid(entropy));
+        const { parent: parent_id, constraints } = cut;
+        return [{ id, agent_id: agent, parent_id, capability, issued_at: now, ...constraints }];
+      });
+      hold(agent, issued);
+      return { ok: true, tokens: issued };
     },
+    heldBy: (agent) => (byAgent.get(agent) ?? []).map(withAncestors),
+    charge: (ids) =>
+      ids.flatMap((id) => {
+        // The uses of a token without limits need no count: it would only grow.
+        const limited = lineOf(id).filter(({ token }) => isLimited(token));
+        for (const held of limited) held.uses.push(entropy.now());
+        const own = tokens.get(id)?.token;
+        return limited.length === 0 || own === undefined ? [] : [own];
+      }),
     revoke,
     watch: (agent, listener) => {
       watchers.set(agent, listener);
