@@ -6,12 +6,7 @@ import type { Grant } from "../protocol/capability.js";
 import type { AgentId, TokenId } from "../protocol/ids.js";
 import { TokenId as TokenIdSchema } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
-
-interface Held {
-  readonly token: Token;
-  readonly uses: number[];
-  revoked: boolean;
-}
+import { type Held, type HeldTokens, openHeldTokens, withAncestors } from "./held-tokens.js";
 
 export type CutTokens =
   | { readonly ok: true; readonly tokens: readonly Token[] }
@@ -44,45 +39,19 @@ export interface TokenLedger {
 }
 
 export function openTokenLedger(entropy: Entropy): TokenLedger {
-  const tokens = new Map<TokenId, Held>();
-  const byAgent = new Map<AgentId, Held[]>();
+  const tokens = openHeldTokens();
   const watchers = new Map<AgentId, (revoked: readonly Token[]) => void>();
 
-  const hold = (agent: AgentId, issued: readonly Token[]): void => {
-    const held = issued.map((token): Held => ({ token, uses: [], revoked: false }));
-    for (const entry of held) tokens.set(entry.token.id, entry);
-    byAgent.set(agent, [...(byAgent.get(agent) ?? []), ...held]);
+  const hold = (agent: AgentId, issued: readonly Token[]): readonly Token[] => {
+    tokens.add(
+      agent,
+      issued.map((token) => ({ token, uses: [], revoked: false })),
+    );
     watchers.get(agent)?.([]);
-  };
-  /** The token and those it was cut from, itself first. */
-  const lineOf = (id: TokenId): readonly Held[] => {
-    const held = tokens.get(id);
-    if (held === undefined) return [];
-    const { parent_id } = held.token;
-    return [held, ...(parent_id === null ? [] : lineOf(parent_id))];
-  };
-  const withAncestors = (held: Held): HeldToken => {
-    const ancestors = lineOf(held.token.id).slice(1);
-    return ancestors.length === 0 ? held : { ...held, ancestors };
-  };
-  const isRevoked = (held: Held): boolean => lineOf(held.token.id).some(({ revoked }) => revoked);
-  const revokeTree = (ids: readonly TokenId[]): readonly Token[] => {
-    const revoked: Token[] = [];
-    for (const id of ids) {
-      const held = tokens.get(id);
-      if (held !== undefined && !held.revoked) {
-        held.revoked = true;
-        revoked.push(held.token);
-      }
-      const children = [...tokens.values()].filter(
-        (other) => other.token.parent_id === id && !other.revoked,
-      );
-      revoked.push(...revokeTree(children.map((child) => child.token.id)));
-    }
-    return revoked;
+    return issued;
   };
   const revoke = (ids: readonly TokenId[]): readonly Token[] => {
-    const revoked = revokeTree(ids);
+    const revoked = revokeTree(tokens, ids);
     for (const agent of new Set(revoked.map((token) => token.agent_id))) {
       watchers.get(agent)?.(revoked.filter((token) => token.agent_id === agent));
     }
@@ -90,38 +59,21 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
   };
 
   return {
-    issue: (agent, grants) => {
-      const issued = grants.map((grant) => makeToken(agent, grant, entropy));
-      hold(agent, issued);
-      return issued;
-    },
+    issue: (agent, grants) =>
+      hold(
+        agent,
+        grants.map((grant) => makeToken(agent, grant, entropy)),
+      ),
     cut: (agent, parent, grants) => {
-      const now = entropy.now();
-      const from = (byAgent.get(parent) ?? []).filter((held) => !isRevoked(held));
-      const cuts = grants.map((grant) =>
-        narrowGrant(
-          from.map(({ token }) => token),
-          grant,
-          now,
-        ),
-      );
-      const problems = cuts.flatMap((cut) => (cut.ok ? [] : [cut.problem]));
-      if (problems.length > 0) return { ok: false, problems };
-      const issued = cuts.flatMap((cut, i): Token[] => {
-        const capability = grants[i]?.capability;
-        if (!cut.ok || capability === undefined) return [];
-        const id = TokenIdSchema.parse(ulid(entropy));
-        const { parent: parent_id, constraints } = cut;
-        return [{ id, agent_id: agent, parent_id, capability, issued_at: now, ...constraints }];
-      });
-      hold(agent, issued);
-      return { ok: true, tokens: issued };
+      const cut = cutTokens(tokens, agent, { parent, grants }, entropy);
+      if (cut.ok) hold(agent, cut.tokens);
+      return cut;
     },
-    heldBy: (agent) => (byAgent.get(agent) ?? []).map(withAncestors),
+    heldBy: (agent) => tokens.of(agent).map((held) => withAncestors(tokens, held)),
     charge: (ids) =>
       ids.flatMap((id) => {
         // The uses of a token without limits need no count: it would only grow.
-        const limited = lineOf(id).filter(({ token }) => isLimited(token));
+        const limited = tokens.line(id).filter(({ token }) => isLimited(token));
         for (const held of limited) held.uses.push(entropy.now());
         const own = tokens.get(id)?.token;
         return limited.length === 0 || own === undefined ? [] : [own];
@@ -134,12 +86,55 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
       };
     },
     release: (agent) => {
-      const held = byAgent.get(agent) ?? [];
-      const released = revoke(held.map((entry) => entry.token.id));
-      for (const entry of held) tokens.delete(entry.token.id);
-      byAgent.delete(agent);
+      const released = revoke(tokens.of(agent).map(({ token }) => token.id));
+      tokens.forget(agent);
       return released;
     },
+  };
+}
+
+function revokeTree(tokens: HeldTokens, ids: readonly TokenId[]): readonly Token[] {
+  const revoked: Token[] = [];
+  for (const id of ids) {
+    const held = tokens.get(id);
+    if (held !== undefined && !held.revoked) {
+      held.revoked = true;
+      revoked.push(held.token);
+    }
+    const children = tokens.cutFrom(id).filter((child) => !child.revoked);
+    revoked.push(
+      ...revokeTree(
+        tokens,
+        children.map((child) => child.token.id),
+      ),
+    );
+  }
+  return revoked;
+}
+
+function cutTokens(
+  tokens: HeldTokens,
+  agent: AgentId,
+  { parent, grants }: { readonly parent: AgentId; readonly grants: readonly Grant[] },
+  entropy: Entropy,
+): CutTokens {
+  const now = entropy.now();
+  const isLive = ({ token }: Held) => tokens.line(token.id).every(({ revoked }) => !revoked);
+  const from = tokens
+    .of(parent)
+    .filter(isLive)
+    .map(({ token }) => token);
+  const cuts = grants.map((grant) => ({ grant, cut: narrowGrant(from, grant, now) }));
+  const problems = cuts.flatMap(({ cut }) => (cut.ok ? [] : [cut.problem]));
+  if (problems.length > 0) return { ok: false, problems };
+  return {
+    ok: true,
+    tokens: cuts.flatMap(({ grant: { capability }, cut }): Token[] => {
+      if (!cut.ok) return [];
+      const id = TokenIdSchema.parse(ulid(entropy));
+      const { parent: parent_id, constraints } = cut;
+      return [{ id, agent_id: agent, parent_id, capability, issued_at: now, ...constraints }];
+    }),
   };
 }
 
