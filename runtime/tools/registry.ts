@@ -11,6 +11,10 @@ import { fileReadMany } from "./builtin/file-read-many.js";
 import { fileWrite } from "./builtin/file-write.js";
 import { gitCommit } from "./builtin/git-commit.js";
 import { grep } from "./builtin/grep.js";
+import { sendAndWait } from "./builtin/send-and-wait.js";
+import { sendMessage } from "./builtin/send-message.js";
+import { spawnAgent } from "./builtin/spawn-agent.js";
+import { spawnAgents } from "./builtin/spawn-agents.js";
 import { webFetch } from "./builtin/web-fetch.js";
 import type { Tool } from "./tool.js";
 
@@ -26,6 +30,10 @@ export const BUILTIN_TOOLS: readonly Tool[] = [
   fileWrite,
   gitCommit,
   grep,
+  sendAndWait,
+  sendMessage,
+  spawnAgent,
+  spawnAgents,
   webFetch,
 ];
 

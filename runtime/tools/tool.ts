@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { AccessKind, AccessOf, Denial, Granted } from "../protocol/access.js";
+import type { AgentsPort } from "../protocol/agents-port.js";
 import type { CapabilityKind } from "../protocol/capability.js";
 import type { Ports } from "../protocol/ports.js";
 import type { ToolResult } from "../protocol/tool-call.js";
@@ -11,6 +12,8 @@ export type GrantResult<K extends AccessKind> =
 /** All that a tool may touch: three ports, and the question that must be asked before each use of them. */
 export interface ToolContext {
   readonly ports: Ports;
+  /** The way to other agents; what it does is granted and journaled as any access. */
+  readonly agents: AgentsPort;
   /** Resolve, check and charge one access. Ask for everything a call needs before its first side effect. */
   readonly grant: <K extends AccessKind>(access: AccessOf<K>) => Promise<GrantResult<K>>;
   /** The run's own directory: relative paths are refused, temporary files of a tool go here. */
