@@ -22,7 +22,6 @@ import type { ModelDirectory } from "./providers/models.js";
 import type { NetworkOptions } from "./providers/network.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
-import { failInterrupted } from "./runs/fail-interrupted.js";
 import { openEngine } from "./runs/open-engine.js";
 import { openSchedules, type Schedules } from "./runs/schedules.js";
 import { openReader } from "./store/open-reader.js";
@@ -30,7 +29,7 @@ import type { StoreReader } from "./store/reader.js";
 import { BUILTIN_TOOLS, toolSpec } from "./tools/registry.js";
 import { VERSION } from "./version.js";
 
-/** How long a stopping daemon waits for its runs to end, in ms. */
+/** How long a stopping daemon waits for tool calls under way, in ms. */
 const STOP_GRACE_MS = 5_000;
 
 export interface DaemonOptions extends ConfigurationSources {
@@ -72,9 +71,9 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
 
 /** Serve until `stop` says why to end; when it returns or throws, nobody is served any more. */
 async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
-  const { config, log, journal, reader, engine, models, confinement } = rooms;
-  await failInterrupted(journal, reader);
+  const { config, log, journal, engine, models, confinement } = rooms;
   await recordStart(rooms);
+  await engine.recover();
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const server = await startServer({
     socketPath: config.places.socketPath,
@@ -112,6 +111,7 @@ async function openRooms(
     redact: makeRedactor(config.secrets),
     onHead: (head) => log.info({ audit_head: head }, "audit head"),
   });
+  const reader = openReader(places.databaseFile);
   const models = openModels({
     file: config.providersFile,
     defaultSlots: settings.model_slots,
@@ -127,6 +127,7 @@ async function openRooms(
   });
   const engine = openEngine({
     journal,
+    reader,
     models,
     tools: BUILTIN_TOOLS,
     roles: () => catalog.roles,
@@ -140,7 +141,6 @@ async function openRooms(
     entropy,
     log: logTo(log),
   });
-  const reader = openReader(places.databaseFile);
   return { config, log, journal, reader, models, engine, entropy, confinement, path };
 }
 

@@ -6,6 +6,7 @@ import type {
   ModelStream,
   ModelTask,
   ProviderFailure,
+  ReplyEnd,
   ToolSpec,
   Usage,
 } from "../protocol/model.js";
@@ -37,12 +38,18 @@ export interface AgentLimits {
 export interface CallResult {
   readonly text: string;
   readonly is_error: boolean;
+  /** Writes the message that tells the model, and in the same append whatever of the call's outcome is not in the journal yet. */
+  readonly tell?: AgentInput["emit"];
 }
 
 /** All that an agent's loop works with; it has no other way to touch the world. */
 export interface AgentInput {
   /** The conversation so far; already in the journal. It may end in the middle of a turn. */
   readonly messages: readonly Message[];
+  /** How the newest of its replies ended. */
+  readonly last_end?: ReplyEnd | undefined;
+  /** What the agent has used before. */
+  readonly spent?: Usage;
   readonly tools: readonly ToolSpec[];
   /** Names of tools whose calls change nothing: neighbours among them run at the same time. */
   readonly read_only_tools?: ReadonlySet<string>;
@@ -65,7 +72,7 @@ export interface AgentInput {
 export interface AgentOutcome {
   readonly stop_reason: StopReason;
   readonly text: string;
-  /** Of this call of `runAgent`; what was used before a crash is in the journal. */
+  /** All that the agent has used. */
   readonly usage: Usage;
   /** Turns of the model, those before a crash included. */
   readonly iterations: number;

@@ -1,15 +1,15 @@
 import { errorText } from "../base/error-text.js";
 import type { StopReason } from "../protocol/agent.js";
 import type { Message } from "../protocol/message.js";
-import { NO_USAGE, type Usage } from "../protocol/model.js";
+import { NO_USAGE, type ReplyEnd, type Usage } from "../protocol/model.js";
 import type { AgentInput, AgentOutcome } from "./agent-input.js";
 import type { ContextSummary } from "./context.js";
 import { USUAL_BYTES_PER_TOKEN } from "./context-size.js";
 import { NUDGES, type NudgeReason } from "./nudge.js";
 import { RepeatGuard } from "./repeat-guard.js";
-import { answeredCalls, commitNudgesSpent, turnsTaken } from "./transcript.js";
+import { answeredCalls, commitNudgesSpent, pendingTurns, turnsTaken } from "./transcript.js";
 
-/** What one run of the loop remembers. All of it but the last three can be told from the transcript. */
+/** What one run of the loop remembers. All of it can be told from the transcript. */
 export interface AgentProgress {
   readonly messages: Message[];
   readonly guard: RepeatGuard;
@@ -41,10 +41,8 @@ export function beginAgent(input: AgentInput): AgentProgress {
     summary: input.context?.summary,
     bytesPerToken: USUAL_BYTES_PER_TOKEN,
     retrySummaryAt: 0,
-    usage: NO_USAGE,
-    blanks: 0,
-    cutOffs: 0,
-    answer: "",
+    usage: input.spent ?? NO_USAGE,
+    ...pendingTurns(input.messages),
   };
 }
 
@@ -53,9 +51,11 @@ export async function append(
   input: AgentInput,
   progress: AgentProgress,
   message: Message,
+  how: { readonly end?: ReplyEnd; readonly tell?: AgentInput["emit"] | undefined } = {},
 ): Promise<void> {
+  const { end, tell = input.emit } = how;
   const index = progress.messages.length;
-  await input.emit({ kind: "message_appended", index, message });
+  await tell({ kind: "message_appended", index, message, ...(end !== undefined && { end }) });
   progress.messages.push(message);
 }
 

@@ -6,6 +6,7 @@ import type { ToolCallRequest } from "../protocol/message.js";
 import type { ToolErrorKind } from "../protocol/tool-call.js";
 import type { AgentInput, CallResult } from "./agent-input.js";
 import { type AgentProgress, append } from "./agent-progress.js";
+import { isLetGo, throwIfLetGo } from "./let-go.js";
 import type { Repeat, RepeatGuard } from "./repeat-guard.js";
 
 /** Calls that change nothing run at the same time, at most this many. */
@@ -40,9 +41,10 @@ export async function answerCalls(
     for (const settled of await Promise.allSettled(results)) {
       if (settled.status === "rejected") throw settled.reason;
       const { call, result } = settled.value;
-      if (!result.is_error && input.read_only_tools?.has(call.name) !== true) guard.changed(call);
-      const message = { role: "tool", call_id: call.id, tool: call.name, ...result } as const;
-      await append(input, progress, message);
+      const { text, is_error, tell } = result;
+      if (!is_error && input.read_only_tools?.has(call.name) !== true) guard.changed(call);
+      const message = { role: "tool", call_id: call.id, tool: call.name, text, is_error } as const;
+      await append(input, progress, message, { tell });
     }
   }
   return hopeless === undefined ? {} : { hopeless };
@@ -82,6 +84,7 @@ async function answer(
   input: AgentInput,
   signal: AbortSignal,
 ): Promise<CallResult> {
+  throwIfLetGo(signal);
   if (signal.aborted) return failed("failed", "not carried out: the agent was stopped first");
   if (!input.tools.some((tool) => tool.name === call.name)) return unknownTool(call, input);
   if (call.malformed !== undefined) {
@@ -92,7 +95,8 @@ async function answer(
     return await input.callTool(call, signal);
   } catch (thrown) {
     // Whatever was torn by the abort is an outcome; anything else broke an invariant and ends the agent.
-    if (!isAborted(signal)) throw thrown;
+    throwIfLetGo(signal);
+    if (isLetGo(thrown) || !isAborted(signal)) throw thrown;
     return failed(
       "failed",
       `stopped while under way; the outcome is unknown (${errorText(thrown)})`,

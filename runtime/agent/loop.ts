@@ -10,9 +10,10 @@ import {
 } from "./agent-progress.js";
 import { answerCalls } from "./answer-calls.js";
 import { fitContext } from "./fit-context.js";
+import { throwIfLetGo } from "./let-go.js";
 import { nextReply } from "./next-reply.js";
 import { readTurn, type Turn } from "./read-turn.js";
-import { openCalls, unconcludedAnswer } from "./transcript.js";
+import { openCalls, unconcludedTurn } from "./transcript.js";
 
 /** Turns in a row that lead nowhere, before the agent is given up. */
 const MAX_BLANK = 3;
@@ -22,13 +23,15 @@ const MAX_CUT_OFF = 2;
  * Runs one agent until its work is done, a limit is reached, the provider gives up or `signal` aborts:
  * model → tool calls → results → model. Every message is emitted before anything follows from it, and every call has
  * exactly one result, so that the transcript can be resumed at any point by giving it back as `messages`.
- * Throws only what `emit`, `callTool` or the stream throw against their own promise.
+ * Throws `LetGo` where the agent is to be taken up again later, else only what `emit`, `callTool` or the stream throw against their
+ * own promise.
  */
 export async function runAgent(input: AgentInput, signal: AbortSignal): Promise<AgentOutcome> {
   const progress = beginAgent(input);
-  let turn = unconcludedAnswer(input.messages);
+  let turn = unconcludedTurn(input.messages, input.last_end);
   for (;;) {
     const { hopeless } = await answerCalls(openCalls(progress.messages), input, progress, signal);
+    throwIfLetGo(signal);
     if (signal.aborted) return abortedOutcome(progress, signal);
     if (hopeless !== undefined) {
       return outcome(progress, "error", `the same call of ${hopeless} was made again and again`);
@@ -64,6 +67,7 @@ async function takeTurn(
   // The estimate was wrong, or the window is smaller than providers.yaml says.
   if (isTooLong && (await fitContext(input, progress, signal, true)))
     reply = await nextReply(input, progress, signal);
+  throwIfLetGo(signal);
   if (signal.aborted) return abortedOutcome(progress, signal);
   if (reply.type === "failed") {
     const { failure } = reply;
@@ -75,7 +79,8 @@ async function takeTurn(
   const turn = readTurn(reply);
   // An empty assistant message is refused by most APIs, so that one is left out of the conversation.
   const { text, tool_calls } = turn.message;
-  if (text.trim() !== "" || tool_calls.length > 0) await append(input, progress, turn.message);
+  if (text.trim() !== "" || tool_calls.length > 0)
+    await append(input, progress, turn.message, { end: reply.end });
   return turn;
 }
 

@@ -16,7 +16,7 @@ export type Turn =
   | { readonly kind: "refused"; readonly message: AssistantMessage };
 
 /** Sorts a reply. What it holds counts for more than what its end is called: servers differ in that. */
-export function readTurn({ message, end }: Reply): Turn {
+export function readTurn({ message, end }: Pick<Reply, "message" | "end">): Turn {
   if (end === "max_tokens") return { kind: "cut_off", message: { ...message, tool_calls: [] } };
   if (message.tool_calls.length > 0) return { kind: "calls", message };
   if (end === "refused") return { kind: "refused", message };

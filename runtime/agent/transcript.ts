@@ -1,6 +1,7 @@
 import type { AssistantMessage, Message, ToolCallRequest } from "../protocol/message.js";
+import type { ReplyEnd } from "../protocol/model.js";
 import { NUDGES } from "./nudge.js";
-import type { Turn } from "./read-turn.js";
+import { readTurn, type Turn } from "./read-turn.js";
 
 /** Calls of the last reply that have no result yet: a transcript may end in the middle of a turn, after a crash. */
 export function openCalls(messages: readonly Message[]): readonly ToolCallRequest[] {
@@ -15,11 +16,46 @@ export function openCalls(messages: readonly Message[]): readonly ToolCallReques
   return reply.tool_calls.filter((call) => !answered.has(call.id));
 }
 
-/** The last message, where it is an answer: the loop has yet to act on it. */
-export function unconcludedAnswer(messages: readonly Message[]): Turn | undefined {
+/** The last message, where it is a reply without calls: the loop has yet to act on it. `end` is how that reply ended. */
+export function unconcludedTurn(
+  messages: readonly Message[],
+  end: ReplyEnd = "end_turn",
+): Turn | undefined {
   const message = messages.at(-1);
   if (message?.role !== "assistant" || message.tool_calls.length > 0) return undefined;
-  return { kind: "answer", message };
+  return readTurn({ message, end });
+}
+
+/** What the loop remembers of the turns behind it: how many in a row held nothing or were cut off, and the answer in pieces. */
+export function pendingTurns(messages: readonly Message[]): {
+  readonly blanks: number;
+  readonly cutOffs: number;
+  readonly answer: string;
+} {
+  const nothing = { blanks: 0, cutOffs: 0, answer: "" };
+  let pending = nothing;
+  let last = "";
+  for (const message of messages) {
+    if (message.role === "assistant") {
+      last = message.text;
+      if (message.tool_calls.length > 0) pending = nothing;
+    } else if (message.role === "user") {
+      pending = afterNudge(message.text, pending, last) ?? nothing;
+      last = "";
+    }
+  }
+  return pending;
+}
+
+function afterNudge(
+  text: string,
+  { blanks, cutOffs, answer }: ReturnType<typeof pendingTurns>,
+  last: string,
+): ReturnType<typeof pendingTurns> | undefined {
+  if (text === NUDGES.truncated) return { blanks: 0, cutOffs: cutOffs + 1, answer: answer + last };
+  if (text === NUDGES.blank || text === NUDGES.thought_only)
+    return { blanks: blanks + 1, cutOffs: 0, answer };
+  return undefined;
 }
 
 /** Turns of the model so far: its replies, and the nudges that stand for replies which held nothing. */

@@ -125,26 +125,27 @@ describe("a run", () => {
 });
 
 describe("a plan's steps", () => {
-  it("that succeeded or still run stay at a replan; all others give way", async () => {
+  it("that succeeded stay at a replan unless they are to be made again; all others give way", async () => {
     await using f = await journalFixture();
     const runId = newRunId();
     await f.journal.append([
       submitted(runId),
-      planned(runId, { fetch: [], slow: [], analyze: ["fetch"], write: ["analyze"] }),
+      planned(runId, { fetch: [], lost: [], analyze: ["fetch"], write: ["analyze"] }),
       stepMoved(runId, "fetch", { move: "start", from: "waiting", to: "running" }),
       stepMoved(runId, "fetch", { move: "succeed", from: "running", to: "succeeded" }),
-      stepMoved(runId, "slow", { move: "start", from: "waiting", to: "running" }),
+      stepMoved(runId, "lost", { move: "start", from: "waiting", to: "running" }),
+      stepMoved(runId, "lost", { move: "succeed", from: "running", to: "succeeded" }),
       stepMoved(runId, "analyze", { move: "start", from: "waiting", to: "running" }),
       stepMoved(runId, "analyze", { move: "fail", from: "running", to: "failed", reason: "no" }),
       stepMoved(runId, "write", { move: "skip", from: "waiting", to: "skipped" }),
-      planned(runId, { analyze: ["fetch"], rewrite: ["analyze"] }, 1),
+      planned(runId, { lost: [], analyze: ["fetch"], rewrite: ["analyze"] }, 1, ["fetch"]),
     ]);
     const steps = f.reader.run(runId)?.steps.map((s) => [s.step_id, s.state, s.error]);
     expect(steps?.toSorted()).toEqual([
       ["analyze", "waiting", null],
       ["fetch", "succeeded", null],
+      ["lost", "waiting", null],
       ["rewrite", "waiting", null],
-      ["slow", "running", null],
     ]);
     expect(verifyJournal(f.path).problems).toEqual([]);
   });

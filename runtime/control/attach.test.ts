@@ -237,7 +237,8 @@ function note(run_id: RunId, i: number): NewEvent {
 /** A run with one replan, after it was submitted: five events. */
 const wholeRun = async (...[journal, run_id]: Parameters<RunScript> | [MemoryJournal, RunId]) => {
   const of = { run_id, actor: "planner" };
-  const plan = { ...of, kind: "plan_produced", plan: PLAN, subtask_count: 1 } as const;
+  const produced = { kept: [], document_before: "absent", subtask_count: 1 };
+  const plan = { ...of, ...produced, kind: "plan_produced", plan: PLAN } as const;
   const usage = { input_tokens: 100, output_tokens: 20, usd: 0.5 };
   journal.append({ ...plan, replans_used: 0 });
   await new Promise((resolve) => setImmediate(resolve));

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { StopReason } from "./agent.js";
 import { Message } from "./message.js";
+import { ReplyEnd } from "./model.js";
 
 /** What happens to agents, their conversations, their memory and the messages between them. */
 export const AgentEvents = [
@@ -9,6 +10,8 @@ export const AgentEvents = [
     manifest_name: z.string(),
     model: z.string(),
     parent_agent: z.string().optional(),
+    /** Prints of the files that its step promises, as it found them. */
+    outputs_before: z.record(z.string(), z.string()).optional(),
   }),
   z.strictObject({
     kind: z.literal("agent_stopped"),
@@ -34,7 +37,13 @@ export const AgentEvents = [
     method: z.string(),
   }),
   /** One entry of the agent's transcript; the journal holds all of them, so that a step can go on after a crash. */
-  z.strictObject({ kind: z.literal("message_appended"), index: z.int().min(0), message: Message }),
+  z.strictObject({
+    kind: z.literal("message_appended"),
+    index: z.int().min(0),
+    message: Message,
+    /** How the model's reply ended: what the loop makes of it depends on that. */
+    end: ReplyEnd.optional(),
+  }),
   z.strictObject({
     kind: z.literal("agent_nudged"),
     reason: z.enum(["uncommitted", "blank", "truncated", "thought_only"]),

@@ -1,9 +1,10 @@
 import { z } from "zod";
+import { StepId } from "./ids.js";
 import { Json } from "./json.js";
 import { Usage } from "./model.js";
 import { Plan } from "./plan.js";
 import { Orchestration, RunMove, RunState } from "./run.js";
-import { StepMove, StepState } from "./step.js";
+import { FailureClass, StepMove, StepState } from "./step.js";
 
 /** What happens to runs, plans and steps. */
 export const RunEvents = [
@@ -28,6 +29,12 @@ export const RunEvents = [
     /** Error code of the catalogue, for `failed`. */
     error: z.string().optional(),
   }),
+  /** A daemon took the run up from its journal; what another had under way when it ended. */
+  z.strictObject({
+    kind: z.literal("run_recovered"),
+    state: RunState,
+    steps_under_way: z.array(StepId),
+  }),
   z.strictObject({
     kind: z.literal("run_result"),
     final_output: z.string(),
@@ -46,6 +53,10 @@ export const RunEvents = [
     plan: Plan,
     subtask_count: z.int(),
     replans_used: z.int(),
+    /** Steps of the plan before that have succeeded and stay as they are; all others begin anew. */
+    kept: z.array(StepId),
+    /** Print of the final output as this plan found it, so that a leftover does not pass for its work. */
+    document_before: z.string(),
   }),
   z.strictObject({
     kind: z.literal("plan_rejected"),
@@ -73,6 +84,9 @@ export const RunEvents = [
     usage: Usage,
     error: z.string().optional(),
     reason: z.string().optional(),
+    /** For a failure: what may be done about it, and what the operator may do. */
+    class: FailureClass.optional(),
+    hint: z.string().optional(),
   }),
   z.strictObject({
     kind: z.literal("step_state_changed"),

@@ -81,7 +81,8 @@ export const STRUCTURED_MODES = ["json_schema", "tool", "json_object", "text"] a
 export type StructuredMode = (typeof STRUCTURED_MODES)[number];
 
 /** Why a reply ended. `blank`: nothing but white space came. `max_tokens`: cut off. */
-export type ReplyEnd = "end_turn" | "tool_use" | "max_tokens" | "blank" | "refused";
+export const ReplyEnd = z.enum(["end_turn", "tool_use", "max_tokens", "blank", "refused"]);
+export type ReplyEnd = z.infer<typeof ReplyEnd>;
 
 /** Why a provider gave no reply. `unsupported`: it does not know the structured mode asked for; try the next. */
 export type ProviderFailureKind =

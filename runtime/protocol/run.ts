@@ -13,7 +13,10 @@ export const RunState = z.enum([
 ]);
 export type RunState = z.infer<typeof RunState>;
 
-/** What may happen to a run. `replan` goes back to planning and keeps what has succeeded. */
+/**
+ * What may happen to a run. `replan` goes back to planning and keeps what has succeeded; `resume` puts a paused run back into the
+ * queue, from which it goes on where its journal says.
+ */
 export const RunMove = z.enum([
   "plan",
   "execute",
@@ -45,7 +48,7 @@ const LEGAL: Readonly<Record<RunState, Readonly<Partial<Record<RunMove, RunState
     fail: "failed",
     cancel: "cancelled",
   },
-  paused: { resume: "running", fail: "failed", cancel: "cancelled" },
+  paused: { resume: "queued", fail: "failed", cancel: "cancelled" },
   waiting_approval: {
     approval_settled: "running",
     pause: "paused",

@@ -23,6 +23,13 @@ const LEGAL: Readonly<Record<StepState, Readonly<Partial<Record<StepMove, StepSt
   cancelled: {},
 };
 
+/**
+ * What may be done about a failure: `retry` the same thing, `replan` around it, or nothing: `fatal` ends the run, because no
+ * other plan could do better.
+ */
+export const FailureClass = z.enum(["retry", "replan", "fatal"]);
+export type FailureClass = z.infer<typeof FailureClass>;
+
 /** The state after `move`, or undefined where the move is illegal. Pure. */
 export function transitionStep(state: StepState, move: StepMove): StepState | undefined {
   return LEGAL[state][move];

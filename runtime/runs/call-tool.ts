@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
 import type { z } from "zod";
+import { throwIfLetGo } from "../agent/let-go.js";
 import { errorText } from "../base/error-text.js";
 import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
 import { decideTool } from "../policy/decide.js";
+import type { EventBody } from "../protocol/event.js";
 import type { ToolCallRequest } from "../protocol/message.js";
 import type { Ports } from "../protocol/ports.js";
 import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
@@ -16,35 +18,66 @@ import type { TokenLedger } from "./token-ledger.js";
 
 const PREVIEW_BYTES = 200;
 
+/** What a call came to. */
+export interface Called {
+  readonly result: ToolResult;
+  /**
+   * Writes `more` and, in the same append, the call's outcome where it is not in the journal yet: of a call that changed something
+   * there is either no outcome at all, or all that follows from it.
+   */
+  readonly tell: (...more: readonly EventBody[]) => Promise<unknown>;
+}
+
 export interface ToolCallDeps {
   readonly tools: readonly Tool[];
   readonly ledger: TokenLedger;
   readonly now: () => number;
   readonly web: ToolContext["web"];
+  readonly rest: AbortSignal;
+  readonly underWay: Set<Promise<unknown>>;
 }
 
 /** What every tool call of a run is given. */
-export function toolCallDeps({ deps, shared }: RunContext): ToolCallDeps {
+export function toolCallDeps({ deps, shared, rest }: RunContext): ToolCallDeps {
   const { timeout_s, max_redirects } = deps.settings.web;
   return {
     tools: deps.tools,
     ledger: shared.ledger,
     now: deps.entropy.now,
     web: { timeout_ms: timeout_s * 1_000, max_redirects },
+    rest,
+    underWay: shared.toolCalls,
   };
 }
 
 /**
  * The one way from a model's wish to an effect: the tool exists → its input is valid → the agent may call it → the intent is in
  * the journal → every access is resolved, checked and charged → the port acts → the outcome is in the journal. Whatever goes
- * wrong is a result for the model; only a journal that cannot be written throws.
+ * wrong is a result for the model; only a journal that cannot be written throws, and `LetGo` where the call is to be made later.
  */
 export async function callTool(
   agent: LiveAgent,
   request: ToolCallRequest,
   deps: ToolCallDeps,
   signal: AbortSignal,
-): Promise<ToolResult> {
+): Promise<Called> {
+  throwIfLetGo(deps.rest);
+  const call = carryOut(agent, request, deps, signal);
+  const settled = call.catch(() => undefined);
+  deps.underWay.add(settled);
+  try {
+    return await call;
+  } finally {
+    deps.underWay.delete(settled);
+  }
+}
+
+async function carryOut(
+  agent: LiveAgent,
+  request: ToolCallRequest,
+  deps: ToolCallDeps,
+  signal: AbortSignal,
+): Promise<Called> {
   const startedAt = deps.now();
   const tool = deps.tools.find((candidate) => candidate.name === request.name);
   const text = canonicalize(request.input) ?? "null";
@@ -59,33 +92,47 @@ export async function callTool(
   const record = agent.record.under(invoked);
   const { ports, confinement } = agent.ports.forCall();
   const result = await outcome({ ...agent, record }, ports, tool, request, deps, signal);
+  // Cut in the middle: what it came to is not known, and the journal must not say that it is.
+  throwIfLetGo(signal);
   if (!result.ok && result.error.code === "disk_full")
     agent.trouble.diskFull = result.error.message;
-  const layers = confinement();
+  const told = toldOf(request, result, confinement(), deps.now() - startedAt);
+  if (tool?.read_only === false) {
+    return { result, tell: (...more) => record(...told, ...more) };
+  }
+  await record(...told);
+  return { result, tell: record };
+}
+
+/** What the journal is told of a call's outcome. */
+export function toldOf(
+  request: ToolCallRequest,
+  result: ToolResult,
+  layers: readonly string[],
+  tookMs: number,
+): readonly EventBody[] {
   const shown = result.ok ? result.output : { error: { ...result.error } };
-  await record(
+  const call = { tool: request.name, call_id: request.id };
+  return [
     ...result.denials.map((denial) => ({
       kind: "capability_denied" as const,
       capability: denial.capability ?? "none",
       reason: denial.message,
       layer: denial.layer,
-      tool: request.name,
-      call_id: request.id,
+      ...call,
     })),
     {
       kind: "tool_result",
-      tool: request.name,
-      call_id: request.id,
+      ...call,
       success: result.ok,
       result_preview: clipBytes(JSON.stringify(shown), PREVIEW_BYTES),
       ...(result.ok ? {} : { error_kind: result.error.kind }),
       denials: result.denials.map((denial) => ({ ...denial })),
-      duration_ms: Math.max(0, Math.round(deps.now() - startedAt)),
+      duration_ms: Math.max(0, Math.round(tookMs)),
       execution_surface: layers.length > 0 ? "worker" : "daemon",
       confinement: [...layers],
     },
-  );
-  return result;
+  ];
 }
 
 async function outcome(

@@ -50,8 +50,9 @@ export function confinedAgent({ id, ceiling, record, run }: Subject): ConfinedAg
       const verdict = decide<"network">(to, asked, ceiling, now());
       if (!verdict.ok) return verdict;
       if (purpose === "open") {
-        for (const token of shared.ledger.charge(verdict.charge)) {
-          write({ kind: "capability_used", token_id: token.id, capability: tokenText(token) });
+        for (const { token, counted } of shared.ledger.charge(verdict.charge)) {
+          const used = { token_id: token.id, counted: [...counted], capability: tokenText(token) };
+          write({ kind: "capability_used", ...used });
         }
       }
       const named = isNamedHost(to, held.map(unused), ceiling, now());

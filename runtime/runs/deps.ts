@@ -8,12 +8,15 @@ import type { Settings } from "../protocol/settings.js";
 import type { ModelDirectory } from "../providers/models.js";
 import type { AgentPorts } from "../sandbox/agent-ports.js";
 import type { ConfinedAgent } from "../sandbox/confined-agent.js";
+import type { StoreReader } from "../store/reader.js";
 import type { Tool } from "../tools/tool.js";
 import type { Roles } from "./check-plan.js";
 
 /** Everything that carrying out goals needs, wired in the main. */
 export interface EngineDeps {
   readonly journal: Journal;
+  /** What the journal holds. */
+  readonly reader: StoreReader;
   readonly models: ModelDirectory;
   readonly tools: readonly Tool[];
   readonly roles: () => Roles;

@@ -9,6 +9,8 @@ export interface Peer {
 
 /** What others may ask of the room `runs`; everything about the past is read from the store instead. */
 export interface RunEngine {
+  /** Takes up every run that has not ended and is not paused, where its journal says that it stands. Once, before anything else. */
+  readonly recover: () => Promise<void>;
   /** Durable when it returns: the run is in the journal and will be carried out. */
   readonly submit: (
     request: RunRequest,
@@ -20,9 +22,16 @@ export interface RunEngine {
   readonly check: (request: RunRequest) => void;
   /** Ends the run and all that belongs to it; returns when nothing of it is left. No effect on an ended run. */
   readonly cancel: (runId: RunId, peer: Peer) => Promise<void>;
+  /** No turn and no call of the run begins any more; what is under way ends. Durable when it returns. No effect on a paused run. */
+  readonly pause: (runId: RunId, peer: Peer) => Promise<void>;
+  /** Puts a paused run back into the queue: it goes on where it stood. No effect on one that is not paused. */
+  readonly resume: (runId: RunId, peer: Peer) => Promise<void>;
   /** Ends one agent; its step fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
-  /** Aborts all runs, waits for what is under way, at most until `signal` aborts. */
+  /**
+   * Lets go of all runs, for the next daemon to take up. Tool calls under way have until `signal` aborts; one that is cut then has no
+   * outcome in the journal.
+   */
   readonly close: (signal: AbortSignal) => Promise<void>;
 }
 

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { StepId } from "../protocol/ids.js";
 import { Plan } from "../protocol/plan.js";
 import { type Execution, executePlan, type StepOutcome } from "./execute-plan.js";
 
@@ -31,9 +30,9 @@ function execution(
     moves,
     execution: {
       plan,
-      kept: new Map<StepId, StepOutcome>(),
+      standing: { steps: new Map(), outcomes: new Map() },
       maxParallel: 8,
-      runStep: (step, signal) => runStep(step.id, signal),
+      runStep: async (step, signal) => ({ outcome: await runStep(step.id, signal) }),
       moved: async (step, { move }) => {
         moves.push(`${step.id} ${move}`);
         await record(`${step.id} ${move}`);

@@ -21,6 +21,8 @@ function failed(failureClass: "replan" | "fatal"): StepOutcome {
   return { ok: false, failure: { code: "step_failed", message: "no", class: failureClass } };
 }
 
+const NOTHING: Execution["standing"] = { steps: new Map(), outcomes: new Map() };
+
 interface Told {
   readonly log: string[];
   readonly states: Readonly<Record<string, string>>;
@@ -36,9 +38,9 @@ async function execute(
   const executed = await executePlan(
     {
       plan,
-      kept: new Map(),
+      standing: NOTHING,
       maxParallel: 16,
-      runStep: work,
+      runStep: async (step, signal) => ({ outcome: await work(step, signal) }),
       moved: async (step, { move }) => {
         log.push(`${move} ${step.id}`);
       },
@@ -65,12 +67,12 @@ describe("walking the DAG", () => {
     await executePlan(
       {
         plan,
-        kept: new Map(),
+        standing: NOTHING,
         maxParallel: 16,
         runStep: async ({ id }) => {
           if (id === "b") await sleep(30);
           if (id === "long") await sleep(300);
-          return OK;
+          return { outcome: OK };
         },
         moved: async (step, { move }) => {
           // b ends while the journal writes that long starts.
@@ -159,7 +161,12 @@ describe("walking the DAG", () => {
         ran.push(id);
         return OK;
       },
-      { kept: new Map([[first.id, OK]]) },
+      {
+        standing: {
+          steps: new Map([[first.id, { state: "succeeded" }]]),
+          outcomes: new Map([[first.id, OK]]),
+        },
+      },
     );
     expect(ran).toEqual(["b"]);
     expect(states).toEqual({ a: "succeeded", b: "succeeded" });

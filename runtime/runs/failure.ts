@@ -3,12 +3,7 @@ import { errnoOf, errorText } from "../base/error-text.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { ErrorCode } from "../protocol/error-code.js";
 import type { ProviderFailureKind } from "../protocol/model.js";
-
-/**
- * What may be done about a failure: `retry` the same thing, `replan` around it, or nothing: `fatal` ends the run, because no
- * other plan could do better.
- */
-export type FailureClass = "retry" | "replan" | "fatal";
+import type { FailureClass } from "../protocol/step.js";
 
 /** Why a step or a run did not succeed; a value, so that a plan can go on around it. */
 export interface Failure {

@@ -1,5 +1,5 @@
 import { promises as fs } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Denial } from "../protocol/access.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { StepId } from "../protocol/ids.js";
@@ -66,8 +66,14 @@ async function keepReply(text: string, { plan, runDir }: Finished): Promise<void
       `every step succeeded, but ${final_output} was not written`,
     );
   }
+  const fresh = join(runDir, `.reply-${basename(final_output)}`);
   try {
-    await fs.writeFile(final_output, text.endsWith("\n") ? text : `${text}\n`, { flag: "wx" });
+    await fs.rm(fresh, { force: true });
+    await fs.writeFile(fresh, text.endsWith("\n") ? text : `${text}\n`, { flag: "wx" });
+    await syncFiles([fresh]);
+    // Whole or not at all, so that a crash leaves no half of it; link(2) replaces nothing.
+    await fs.link(fresh, final_output);
+    await fs.rm(fresh, { force: true });
   } catch (thrown) {
     throw diskError("keep reply", `cannot write ${final_output}`, thrown);
   }

@@ -40,9 +40,10 @@ export async function chargeTokens(
 ): Promise<void> {
   const limited = ledger.charge(tokens);
   await agent.record(
-    ...limited.map((token) => ({
+    ...limited.map(({ token, counted }) => ({
       kind: "capability_used" as const,
       token_id: token.id,
+      counted: [...counted],
       capability: formatCapability(token.capability),
     })),
   );

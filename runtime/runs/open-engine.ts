@@ -1,32 +1,30 @@
 import { join } from "node:path";
-import { formatDuration } from "../base/duration.js";
+import { LetGo } from "../agent/let-go.js";
 import { ulid } from "../base/ulid.js";
 import { AgentdError } from "../protocol/agentd-error.js";
-import { type AgentId, RunId } from "../protocol/ids.js";
-import type { RunRequest } from "../protocol/run.js";
+import type { NewEvent } from "../protocol/event.js";
+import { type AgentId, RunId, StepId } from "../protocol/ids.js";
+import type { RunRequest, RunState } from "../protocol/run.js";
+import { openActiveRuns } from "./active-runs.js";
 import { openBudgets } from "./budgets/budgets.js";
-import { openRunAccounts } from "./budgets/run-accounts.js";
 import { openModelCalls } from "./calls/model-calls.js";
-import { carryOut } from "./carry-out.js";
 import type { EngineDeps } from "./deps.js";
 import { actorOf, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
 import { explicitPlan } from "./orchestrate.js";
-import type { RunContext, Shared } from "./run-context.js";
-import { openSlots, type Slots } from "./slots.js";
+import { orders } from "./orders.js";
+import { restoreLedger } from "./restore-ledger.js";
+import type { Shared } from "./run-context.js";
+import { openSlots } from "./slots.js";
 import { openTokenLedger } from "./token-ledger.js";
 
-/** Longest delay of a Node timer. */
-const MAX_TIMER_MS = 2_147_483_647;
 /** A day of the machine begins at midnight UTC. */
 const DAY_MS = 86_400_000;
 
-interface ActiveRun {
-  readonly stop: AbortController;
-  readonly done: Promise<void>;
-}
-
-/** The engine of a daemon: runs live here, whoever watches them. It owns the runs under way and ends them when it is closed. */
+/**
+ * The engine of a daemon. A run belongs to the machine: it is taken up from its journal, and let go of when the daemon ends or the
+ * run is paused; only an end that is in the journal ends it.
+ */
 export function openEngine(deps: EngineDeps): RunEngine {
   const { tokens_per_day, usd_per_day } = deps.policy.limits;
   const budgets = openBudgets(
@@ -42,48 +40,43 @@ export function openEngine(deps: EngineDeps): RunEngine {
     ledger: openTokenLedger(deps.entropy),
     modelCalls: openModelCalls(budgets, deps.entropy.now),
     agentSlots: openSlots(deps.policy.limits.agents),
+    toolCalls: new Set(),
     liveAgents: new Map(),
   };
-  const runSlots = openSlots(deps.settings.run.max_parallel_runs);
-  const active = new Map<RunId, ActiveRun>();
-  let closing = false;
-
-  const start = (id: RunId, request: RunRequest): void => {
-    const stop = new AbortController();
-    const run = contextOf(id, request, deps, shared);
-    active.set(id, { stop, done: inTurn(run, runSlots, stop).finally(() => active.delete(id)) });
+  const runs = openActiveRuns(deps, shared);
+  const check = (run_id: RunId, request: RunRequest): void => {
+    explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
   };
-
+  let closing = false;
   return {
+    recover: async () => {
+      restoreLedger(deps.reader, shared.ledger);
+      const found = deps.reader.runs({ all: false }).filter(({ state }) => state !== "paused");
+      const begun = found.filter(({ state }) => state !== "queued");
+      await deps.journal.append(begun.map((run) => recovered(run, deps)));
+      // In the order in which they were submitted.
+      for (const { run_id, state } of found.toReversed()) runs.takeUp(RunId.parse(run_id), state);
+    },
     submit: async (request, peer, beside) => {
       if (closing)
         throw new AgentdError("unavailable", "submit", "the daemon is stopping", {
           hint: "Submit again when it is up.",
         });
-      const id = RunId.parse(ulid(deps.entropy));
+      const run_id = RunId.parse(ulid(deps.entropy));
       // A request that names no role or wrong parameters is refused to its face; no run comes of it.
-      explicitPlan(contextOf(id, request, deps, shared));
+      check(run_id, request);
+      const submitted = { kind: "run_submitted" as const, owner_uid: peer.uid, ...request };
       await deps.journal.append([
-        {
-          kind: "run_submitted",
-          run_id: id,
-          actor: actorOf(peer),
-          owner_uid: peer.uid,
-          ...request,
-        },
-        ...(beside?.(id) ?? []),
+        { ...submitted, run_id, actor: actorOf(peer) },
+        ...(beside?.(run_id) ?? []),
       ]);
-      start(id, request);
-      return id;
+      runs.takeUp(run_id, "queued");
+      return run_id;
     },
     check: (request) => {
-      explicitPlan(contextOf(RunId.parse(ulid(deps.entropy)), request, deps, shared));
+      check(RunId.parse(ulid(deps.entropy)), request);
     },
-    cancel: async (id, peer) => {
-      const run = active.get(id);
-      run?.stop.abort(new RunEnded("cancelled", `stopped by ${actorOf(peer)}`));
-      await run?.done;
-    },
+    ...orders(deps, runs),
     stopAgent: async (id: AgentId, peer) => {
       const agent = shared.liveAgents.get(id);
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
@@ -91,50 +84,29 @@ export function openEngine(deps: EngineDeps): RunEngine {
     },
     close: async (signal) => {
       closing = true;
-      for (const { stop } of active.values())
-        stop.abort(new RunEnded("cancelled", "the daemon is stopping"));
-      const all = Promise.all([...active.values()].map(({ done }) => done));
-      await Promise.race([all, aborted(signal)]);
+      runs.close();
+      for (const { rest } of runs.all()) rest.abort(new LetGo());
+      await Promise.race([Promise.all(shared.toolCalls), aborted(signal)]);
+      for (const { stop } of runs.all()) stop.abort(new LetGo());
+      await Promise.all(runs.all().map(({ done }) => done));
     },
   };
 }
 
-function contextOf(id: RunId, request: RunRequest, deps: EngineDeps, shared: Shared): RunContext {
+function recovered(
+  { run_id, state }: { readonly run_id: string; readonly state: RunState },
+  { reader }: EngineDeps,
+): NewEvent {
+  const steps = reader.run(run_id)?.steps ?? [];
   return {
-    id,
-    request,
-    dir: join(deps.workspaceBase, id),
-    accounts: openRunAccounts(shared.budgets, request, undefined),
-    endsAt: Number.POSITIVE_INFINITY,
-    deps,
-    shared,
+    kind: "run_recovered",
+    run_id: RunId.parse(run_id),
+    actor: "daemon",
+    state,
+    steps_under_way: steps
+      .filter((step) => step.state === "running")
+      .map(({ step_id }) => StepId.parse(step_id)),
   };
-}
-
-/** Waits for its turn, then carries the run out within its time; a run stopped while it waits still ends in the journal. */
-async function inTurn(run: RunContext, slots: Slots, stop: AbortController): Promise<void> {
-  let slot: Disposable | undefined;
-  try {
-    slot = await slots.take(stop.signal);
-  } catch {
-    return carryOut(run, stop.signal);
-  }
-  const limitMs = Math.min(
-    run.request.timeout_ms ?? Number.POSITIVE_INFINITY,
-    run.deps.settings.run.max_wall_clock_s * 1_000,
-  );
-  run.endsAt = run.deps.entropy.now() + limitMs;
-  const message = `the run took longer than ${formatDuration(limitMs)}`;
-  const timer = setTimeout(
-    () => stop.abort(new RunEnded("budget_exceeded", message)),
-    Math.min(limitMs, MAX_TIMER_MS),
-  );
-  try {
-    await carryOut(run, stop.signal);
-  } finally {
-    clearTimeout(timer);
-    slot[Symbol.dispose]();
-  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { suggest } from "../base/suggest.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Plan } from "../protocol/plan.js";
-import type { RunMove, RunRequest } from "../protocol/run.js";
+import type { RunRequest } from "../protocol/run.js";
 import { callDeadline } from "./calls/deadline.js";
 import { tellingRetries } from "./calls/telling-retries.js";
 import { checkPlan, type Roles } from "./check-plan.js";
@@ -21,7 +21,6 @@ const PLANNER_PRIORITY = 192;
  */
 export async function firstPlan(
   run: RunContext,
-  move: (how: RunMove) => Promise<void>,
   record: Recorder,
   signal: AbortSignal,
 ): Promise<Plan> {
@@ -31,7 +30,7 @@ export async function firstPlan(
     await record({ kind: "orchestration_selected", mode: "direct", source: "explicit" });
     return explicit;
   }
-  await move("plan");
+  if (run.moves.now() !== "planning") await run.moves.move("plan");
   run.deps.prepareWeb(run.request.goal.match(/\bhttps?:\/\//gi)?.length ?? 0);
   const plan = await planned(run, signal);
   const openEnded = plan.steps.length === 1 && plan.steps[0]?.role === "generalist";
@@ -87,6 +86,7 @@ async function planned(
     record,
     account: run.accounts.run,
     flow: run.id,
+    rest: run.rest,
     deadline: () => callDeadline(deps.entropy.now(), PLANNER_PRIORITY, run.endsAt),
   });
   const answer = await makePlan(

@@ -46,7 +46,8 @@ async function printOf(path: string): Promise<Print> {
 }
 
 function printOfStats(stats: BigIntStats): Print {
-  return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(":");
+  // Not the device: its number may be another after the machine was started anew.
+  return [stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(":");
 }
 
 // An agent may have put a link or a pipe where its file was: neither is followed nor waited for.

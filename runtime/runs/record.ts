@@ -5,7 +5,7 @@ import type { AuditEvent, EventBody, EventContext } from "../protocol/event.js";
 export interface Recorder {
   (...bodies: readonly EventBody[]): Promise<readonly AuditEvent[]>;
   /** The same recorder for what follows from that event: it is their `parent`. */
-  readonly under: (event: AuditEvent | undefined) => Recorder;
+  readonly under: (event: { readonly seq: number } | undefined) => Recorder;
 }
 
 /** A recorder for one subject: every event it writes carries the same run, step, agent, actor and parent. */
@@ -13,7 +13,7 @@ export function recorder(journal: Journal, context: EventContext): Recorder {
   const record = (...bodies: readonly EventBody[]) =>
     journal.append(bodies.map((body) => ({ ...context, ...body })));
   return Object.assign(record, {
-    under: (event: AuditEvent | undefined) =>
+    under: (event: { readonly seq: number } | undefined) =>
       event === undefined
         ? recorder(journal, context)
         : recorder(journal, { ...context, parent: event.seq }),

@@ -4,6 +4,8 @@ import type { Budgets } from "./budgets/budgets.js";
 import type { RunAccounts } from "./budgets/run-accounts.js";
 import type { ModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
+import type { RunHistory } from "./run-history.js";
+import type { RunMoves } from "./run-moves.js";
 import type { Slots } from "./slots.js";
 import type { TokenLedger } from "./token-ledger.js";
 
@@ -17,6 +19,11 @@ export interface RunContext {
   readonly accounts: RunAccounts;
   /** When its time is over, ms since the epoch; infinite while nothing limits it. */
   endsAt: number;
+  readonly moves: RunMoves;
+  /** What was done before: nothing, of a new run. */
+  readonly history: RunHistory;
+  /** Aborts with `LetGo` when nothing new may begin: what is under way ends, and the run is taken up again from its journal. */
+  readonly rest: AbortSignal;
   readonly deps: EngineDeps;
   readonly shared: Shared;
 }
@@ -28,6 +35,8 @@ export interface Shared {
   readonly modelCalls: ModelCalls;
   /** Agents at the same time, by policy.yaml. */
   readonly agentSlots: Slots;
+  /** Tool calls under way, of all agents: a daemon that ends waits a moment for them, since a cut one has no known outcome. */
+  readonly toolCalls: Set<Promise<unknown>>;
   readonly liveAgents: Map<AgentId, StoppableAgent>;
 }
 

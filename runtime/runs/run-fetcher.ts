@@ -1,6 +1,6 @@
 import { z } from "zod";
+import type { FailureClass } from "../protocol/step.js";
 import { callTool, toolCallDeps } from "./call-tool.js";
-import type { FailureClass } from "./failure.js";
 import type { AgentReply, StepWork } from "./step-work.js";
 
 /** Most of a page that is kept. Bytes. */
@@ -15,13 +15,15 @@ const Page = z.object({
 });
 
 /**
- * The fetcher scaffold: one page into one file, without a model, through the same tools, tokens and journal as any agent. The
+ * The fetcher scaffold: one page into one file, without a model, through the same tools, tokens and journal as any agent. After a
+ * crash it begins anew unless the file was written: to fetch changes nothing, and to write the same file whole leaves one. The
  * file begins with the page's title and where it came from. Source of the contract: a 2xx answer with a body, or a failure.
  */
 export async function runFetcher(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
   const url = String(work.params["url"] ?? "");
   const output = String(work.params["output"] ?? "");
   const { record } = work.agent;
+  if (hasWritten(work)) return { ok: true, text: output };
   await record({ kind: "agent_execution_started", message_preview: `fetch ${url}`.slice(0, 100) });
   const reply = await fetchToFile(url, output, work, signal);
   await record({
@@ -33,6 +35,12 @@ export async function runFetcher(work: StepWork, signal: AbortSignal): Promise<A
   return reply;
 }
 
+function hasWritten({ history }: StepWork): boolean {
+  return [...history.invoked.values()].some(
+    ({ tool, success }) => tool === "file_write" && success === true,
+  );
+}
+
 async function fetchToFile(
   url: string,
   output: string,
@@ -41,8 +49,12 @@ async function fetchToFile(
 ): Promise<AgentReply> {
   const { run, agent } = work;
   const deps = toolCallDeps(run);
-  const call = (name: string, input: Record<string, string | number>) =>
-    callTool(agent, { id: `${work.step.id}-${name}`, name, input }, deps, signal);
+  const call = async (name: string, input: Record<string, string | number>) => {
+    const request = { id: `${work.step.id}-${name}`, name, input };
+    const { result, tell } = await callTool(agent, request, deps, signal);
+    await tell();
+    return result;
+  };
   const fetched = await call("web_fetch", { url, max_bytes: MAX_PAGE_BYTES });
   signal.throwIfAborted();
   if (!fetched.ok)

@@ -1,5 +1,6 @@
 import type { AgentOutcome } from "../agent/agent-input.js";
 import { runAgent } from "../agent/loop.js";
+import { openCalls } from "../agent/transcript.js";
 import { oneLine } from "../base/text.js";
 import { decideTool } from "../policy/decide.js";
 import { renderTemplate } from "../policy/expand.js";
@@ -13,35 +14,27 @@ import { callDeadline } from "./calls/deadline.js";
 import type { Caller } from "./calls/model-calls.js";
 import { type Failure, providerFailure } from "./failure.js";
 import { missingOutputs } from "./output-contract.js";
+import { resumeCall } from "./resume-call.js";
 import type { AgentReply, StepWork } from "./step-work.js";
 
 /**
- * One agent with a model: the role's prompt and message, the tools that its tokens let it call, and the loop. Returns its last
- * reply, or why it did not come to one.
+ * One agent with a model: the conversation that the journal has of it, or else the role's prompt and message; the tools that its
+ * tokens let it call; and the loop. Returns its last reply, or why it did not come to one.
  */
 export async function runModelAgent(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
-  const { run, role, params, agent, before } = work;
+  const { run, role, agent, before, history } = work;
   const { settings, models } = run.deps;
   const resolved = models.resolve(role.model);
-  const message = renderTemplate(role.message_template, params);
   const deps = toolCallDeps(run);
-  const messages: readonly Message[] = [
-    { role: "system", text: role.system_prompt },
-    { role: "user", text: message },
-  ];
+  const messages = history.messages.length > 0 ? history.messages : await begin(work);
   const tools = callableTools(work, deps);
-  await agent.record(
-    { kind: "agent_execution_started", message_preview: oneLine(message, 100) },
-    ...messages.map((entry, index) => ({
-      kind: "message_appended" as const,
-      index,
-      message: entry,
-    })),
-  );
+  const openAtFirst = new Set(openCalls(messages));
   prewarm(work);
   const outcome = await runAgent(
     {
       messages,
+      last_end: history.last_end,
+      spent: history.usage,
       tools: tools.map(toolSpec),
       read_only_tools: new Set(tools.filter((tool) => tool.read_only).map((tool) => tool.name)),
       model: resolved.model,
@@ -58,11 +51,16 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
         repeat_threshold: settings.agent.tool_repeat_threshold,
       },
       stream: run.shared.modelCalls.metered(resolved, callerOf(work)),
-      callTool: async (request: ToolCallRequest, stop: AbortSignal) =>
-        presentResult(
-          await callTool(agent, request, deps, stop),
-          settings.agent.max_tool_result_bytes,
-        ),
+      callTool: async (request: ToolCallRequest, stop: AbortSignal) => {
+        const call = openAtFirst.delete(request)
+          ? resumeCall(agent, request, history, deps, stop)
+          : callTool(agent, request, deps, stop);
+        const { result, tell } = await call;
+        return {
+          ...presentResult(result, settings.agent.max_tool_result_bytes),
+          tell: async (event) => void (await tell(event)),
+        };
+      },
       emit: async (event) => {
         await agent.record(event);
       },
@@ -87,6 +85,7 @@ function callerOf({ run, role, step, agent }: StepWork): Caller {
     record: agent.record,
     account: run.accounts.step(step.id, role.budget),
     flow: run.id,
+    rest: run.rest,
     deadline: () => callDeadline(run.deps.entropy.now(), role.priority, run.endsAt),
     max_input_tokens: role.budget.max_input_tokens,
     onShortage: ({ account }) => {
@@ -94,6 +93,24 @@ function callerOf({ run, role, step, agent }: StepWork): Caller {
       return Promise.resolve(false);
     },
   };
+}
+
+/** The conversation of an agent that has none yet. */
+async function begin({ role, params, agent }: StepWork): Promise<readonly Message[]> {
+  const message = renderTemplate(role.message_template, params);
+  const messages: readonly Message[] = [
+    { role: "system", text: role.system_prompt },
+    { role: "user", text: message },
+  ];
+  await agent.record(
+    { kind: "agent_execution_started", message_preview: oneLine(message, 100) },
+    ...messages.map((entry, index) => ({
+      kind: "message_appended" as const,
+      index,
+      message: entry,
+    })),
+  );
+  return messages;
 }
 
 /** Starts the workers that the first calls will need beside the model's first answer; without a token, none. */

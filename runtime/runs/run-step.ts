@@ -1,62 +1,148 @@
+import { isLetGo, throwIfLetGo } from "../agent/let-go.js";
 import { declaredOutputs } from "../catalog/role-checks.js";
 import { resolveParams } from "../catalog/role-params.js";
 import { expandGrants } from "../policy/expand.js";
+import { AgentdError } from "../protocol/agentd-error.js";
+import type { Grant } from "../protocol/capability.js";
 import type { PlanStep } from "../protocol/plan.js";
 import type { Role } from "../protocol/role.js";
+import { type AgentHistory, NOTHING_YET, readAgentHistory } from "./agent-history.js";
 import { documentDenial } from "./document-denial.js";
-import type { StepOutcome } from "./execute-plan.js";
+import type { StepEnd, StepOutcome } from "./execute-plan.js";
 import { type Failure, failureOf } from "./failure.js";
 import { missingOutputs, printOutputs, syncFiles } from "./output-contract.js";
 import type { RunContext } from "./run-context.js";
 import { runFetcher } from "./run-fetcher.js";
+import type { StepHistory } from "./run-history.js";
 import { runModelAgent } from "./run-model-agent.js";
-import { type SpawnedAgent, spawnAgent } from "./spawn-agent.js";
+import {
+  type BornAgent,
+  type EndReason,
+  endOfAgent,
+  type SpawnedAgent,
+  spawnAgent,
+  takeUpAgent,
+} from "./spawn-agent.js";
 import type { AgentReply, Params, StepWork } from "./step-work.js";
 
 /**
- * Carry out one step with one agent. It has succeeded only when the agent completed, its reply is no `ERROR:` line, and every
- * file it declared exists, is new, and is synced to disk.
+ * Carry out one step with one agent: a new one, or the one that has begun it. It has succeeded only when the agent completed, its
+ * reply is no `ERROR:` line, and every file it declared exists, is new, and is synced to disk. Throws `LetGo` where it is to be
+ * taken up again, and nothing else.
  */
 export async function runStep(
   run: RunContext,
   step: PlanStep,
-  role: Role,
+  history: StepHistory,
   signal: AbortSignal,
-): Promise<StepOutcome> {
+): Promise<StepEnd> {
+  let agent: SpawnedAgent | undefined;
+  let born: BornAgent | undefined;
+  let outcome: StepOutcome;
+  let written = (): void => undefined;
+  try {
+    const past = pastOf(run, history);
+    born = bornOf(step, history, past);
+    throwIfLetGo(signal);
+    signal.throwIfAborted();
+    const wanted = prepare(run, step);
+    if ("code" in wanted) outcome = failed(wanted);
+    else {
+      using _slot = await run.shared.agentSlots.take(AbortSignal.any([signal, run.rest]));
+      const before = past.outputs_before ?? (await printOutputs(wanted.outputs));
+      agent =
+        born === undefined ? await newAgent(run, step, wanted, before) : takeUpAgent(run, born);
+      const work = { run, step, ...wanted, before, agent, history: past };
+      const [stopped, settle] = stoppable(work);
+      written = settle;
+      outcome = await outcomeOf(work, AbortSignal.any([signal, stopped]));
+    }
+  } catch (thrown) {
+    const reason: unknown = signal.aborted ? signal.reason : thrown;
+    if (isLetGo(reason)) {
+      await agent?.letGo();
+      written();
+      throw reason;
+    }
+    outcome = failed(failureOf(reason));
+  }
+  const [reason, message] = endingOf(outcome);
+  if (agent !== undefined) {
+    return { outcome, farewell: await agent.end(reason, message), written };
+  }
+  const farewell = born === undefined ? [] : endOfAgent(run, born, reason, message);
+  return { outcome, farewell, written };
+}
+
+function pastOf(run: RunContext, { agent }: StepHistory): AgentHistory {
+  return agent === undefined ? NOTHING_YET : readAgentHistory(run.deps.reader, agent);
+}
+
+function bornOf(
+  { id: step, role: name }: PlanStep,
+  { agent: id }: StepHistory,
+  { spawned_seq }: AgentHistory,
+): BornAgent | undefined {
+  return id === undefined ? undefined : { id, name, step, spawned_seq };
+}
+
+interface Wanted {
+  readonly role: Role;
+  readonly params: Params;
+  readonly grants: readonly Grant[];
+  readonly outputs: readonly string[];
+}
+
+/** The step's role with the step's parameters, or why it cannot be carried out. */
+function prepare(run: RunContext, step: PlanStep): Wanted | Failure {
+  const role = run.deps.roles().get(step.role)?.role;
+  if (role === undefined)
+    throw new AgentdError("unknown_role", "run step", `there is no role "${step.role}"`);
   const params = resolveParams(role, step.params);
   if (!params.ok)
-    return failed({ code: "invalid_params", message: params.problems.join("; "), class: "replan" });
+    return { code: "invalid_params", message: params.problems.join("; "), class: "replan" };
   const { grants, problems } = expandGrants(role.capabilities, params.params);
   if (problems.length > 0)
-    return failed({ code: "invalid_capability", message: problems.join("; "), class: "replan" });
-  const outputs = outputPaths(role, params.params);
-  using _slot = await run.shared.agentSlots.take(signal);
-  const before = await printOutputs(outputs);
+    return { code: "invalid_capability", message: problems.join("; "), class: "replan" };
+  return { role, params: params.params, grants, outputs: outputPaths(role, params.params) };
+}
+
+function newAgent(
+  run: RunContext,
+  step: PlanStep,
+  { role, grants }: Wanted,
+  outputs_before: ReadonlyMap<string, string>,
+): Promise<SpawnedAgent> {
   const model =
     role.scaffold === undefined ? run.deps.models.resolve(role.model).model : "scaffold";
-  const agent = await spawnAgent(run, { name: role.name, model, step: step.id, grants });
+  return spawnAgent(run, { name: role.name, model, step: step.id, grants, outputs_before });
+}
+
+/** The agent can be stopped by its id until the second function is called. */
+function stoppable({ run, agent }: StepWork): readonly [AbortSignal, () => void] {
+  const { liveAgents } = run.shared;
   const stop = new AbortController();
   let settle = (): void => undefined;
   const ended = new Promise<void>((resolve) => {
     settle = resolve;
   });
-  run.shared.liveAgents.set(agent.id, { stop, ended });
-  let outcome: StepOutcome = failed({
-    code: "internal",
-    message: "the agent did not end",
-    class: "fatal",
-  });
-  try {
-    const work = { run, step, role, params: params.params, outputs, before, agent };
-    const reply = await replyOf(work, AbortSignal.any([signal, stop.signal]));
-    outcome = reply.ok ? await judge(reply.text, before, work) : failed(reply.failure);
-    if (!outcome.ok && agent.trouble.diskFull !== undefined)
-      outcome = failed({ code: "disk_full", message: agent.trouble.diskFull, class: "fatal" });
-    return outcome;
-  } finally {
-    run.shared.liveAgents.delete(agent.id);
-    await endAgent(agent, outcome).finally(settle);
-  }
+  liveAgents.set(agent.id, { stop, ended });
+  return [
+    stop.signal,
+    () => {
+      liveAgents.delete(agent.id);
+      settle();
+    },
+  ];
+}
+
+async function outcomeOf(work: StepWork, signal: AbortSignal): Promise<StepOutcome> {
+  const { agent, before } = work;
+  const reply = await replyOf(work, signal);
+  const outcome = reply.ok ? await judge(reply.text, before, work) : failed(reply.failure);
+  if (!outcome.ok && agent.trouble.diskFull !== undefined)
+    return failed({ code: "disk_full", message: agent.trouble.diskFull, class: "fatal" });
+  return outcome;
 }
 
 async function replyOf(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
@@ -64,7 +150,9 @@ async function replyOf(work: StepWork, signal: AbortSignal): Promise<AgentReply>
     if (work.role.scaffold?.kind === "fetcher") return await runFetcher(work, signal);
     return await runModelAgent(work, signal);
   } catch (thrown) {
-    return { ok: false, failure: failureOf(signal.aborted ? signal.reason : thrown) };
+    const reason: unknown = signal.aborted ? signal.reason : thrown;
+    if (isLetGo(reason)) throw reason;
+    return { ok: false, failure: failureOf(reason) };
   }
 }
 
@@ -115,8 +203,8 @@ function failed(failure: Failure): StepOutcome {
   return { ok: false, failure };
 }
 
-async function endAgent(agent: SpawnedAgent, outcome: StepOutcome): Promise<void> {
-  if (outcome.ok) return agent.end("completed");
+function endingOf(outcome: StepOutcome): readonly [EndReason, string?] {
+  if (outcome.ok) return ["completed"];
   const { code, message } = outcome.failure;
-  return agent.end(code === "cancelled" ? "user_requested" : "error", message);
+  return [code === "cancelled" ? "user_requested" : "error", message];
 }

@@ -1,5 +1,6 @@
 import type { PlanStep } from "../protocol/plan.js";
 import type { Role } from "../protocol/role.js";
+import type { AgentHistory } from "./agent-history.js";
 import type { Failure } from "./failure.js";
 import type { RunContext } from "./run-context.js";
 import type { SpawnedAgent } from "./spawn-agent.js";
@@ -22,4 +23,6 @@ export interface StepWork {
   /** What they were like before the step. */
   readonly before: ReadonlyMap<string, string>;
   readonly agent: SpawnedAgent;
+  /** What the agent has behind it: nothing, where it is new. */
+  readonly history: AgentHistory;
 }

@@ -8,6 +8,15 @@ import { TokenId as TokenIdSchema } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
 import { type Held, type HeldTokens, openHeldTokens, withAncestors } from "./held-tokens.js";
 
+/** A token with the times of its uses, ms since the epoch. */
+export type HeldBefore = Readonly<Omit<Held, "uses">> & { readonly uses: readonly number[] };
+
+/** One use of a token: it and those of its line that are limited, for the journal. */
+interface Charge {
+  readonly token: Token;
+  readonly counted: readonly TokenId[];
+}
+
 export type CutTokens =
   | { readonly ok: true; readonly tokens: readonly Token[] }
   | { readonly ok: false; readonly problems: readonly string[] };
@@ -24,12 +33,14 @@ export interface TokenLedger {
    * be revoked in between: what is cut from a token dies with it.
    */
   readonly cut: (agent: AgentId, parent: AgentId, grants: readonly Grant[]) => CutTokens;
+  /** What an agent of an earlier daemon holds, as the journal tells. */
+  readonly restore: (agent: AgentId, held: readonly HeldBefore[]) => void;
   readonly heldBy: (agent: AgentId) => readonly HeldToken[];
   /**
    * Counts one use of each token and of those it was cut from, before the effect; returns those whose use is limited by any of
    * them, for the journal, which counts the line too.
    */
-  readonly charge: (tokens: readonly TokenId[]) => readonly Token[];
+  readonly charge: (tokens: readonly TokenId[]) => readonly Charge[];
   /** Revokes the tokens and all that were cut from them; returns those that were not revoked before. */
   readonly revoke: (tokens: readonly TokenId[]) => readonly Token[];
   /** Calls `listener` with what an agent has just lost, or with nothing where it was given more, until the subscription ends. */
@@ -69,14 +80,21 @@ export function openTokenLedger(entropy: Entropy): TokenLedger {
       if (cut.ok) hold(agent, cut.tokens);
       return cut;
     },
+    restore: (agent, before) => {
+      tokens.add(
+        agent,
+        before.map((one) => ({ ...one, uses: [...one.uses] })),
+      );
+    },
     heldBy: (agent) => tokens.of(agent).map((held) => withAncestors(tokens, held)),
     charge: (ids) =>
       ids.flatMap((id) => {
         // The uses of a token without limits need no count: it would only grow.
         const limited = tokens.line(id).filter(({ token }) => isLimited(token));
         for (const held of limited) held.uses.push(entropy.now());
-        const own = tokens.get(id)?.token;
-        return limited.length === 0 || own === undefined ? [] : [own];
+        const token = tokens.get(id)?.token;
+        if (limited.length === 0 || token === undefined) return [];
+        return [{ token, counted: limited.map((held) => held.token.id) }];
       }),
     revoke,
     watch: (agent, listener) => {

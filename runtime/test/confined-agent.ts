@@ -16,6 +16,7 @@ import { callTool } from "../runs/call-tool.js";
 import type { RunContext } from "../runs/run-context.js";
 import { type SpawnedAgent, spawnAgent } from "../runs/spawn-agent.js";
 import { openTokenLedger } from "../runs/token-ledger.js";
+import type { StoreReader } from "../store/reader.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
 import { NATIVE_BUILD } from "./confined.js";
 import { entropy, journalFixture, newRunId, submitted } from "./journal-fixture.js";
@@ -69,6 +70,14 @@ export async function testBase(): Promise<string> {
   return base;
 }
 
+const TOOL_DEPS = {
+  tools: BUILTIN_TOOLS,
+  now: entropy.now,
+  web: { timeout_ms: 10_000, max_redirects: 5 },
+  rest: new AbortController().signal,
+  underWay: new Set<Promise<unknown>>(),
+};
+
 export async function openTestAgent(base: string, options: TestAgentOptions): Promise<TestAgent> {
   const launcher = startLauncher(options.nativeDir ?? NATIVE_BUILD);
   const { journal, reader, ...fixture } = await journalFixture();
@@ -98,23 +107,27 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
   } as unknown as RunContext;
   const { grants, problems } = expandGrants([...options.grants], { base, workspace });
   if (problems.length > 0) throw new Error(problems.join("; "));
-  const wish = { name: "test", model: "none", step: StepId.parse("only"), grants };
+  const wish = {
+    name: "test",
+    model: "none",
+    step: StepId.parse("only"),
+    grants,
+    outputs_before: new Map<string, string>(),
+  };
   const agent = await spawnAgent(run, wish);
   let calls = 0;
-  const toolDeps = {
-    tools: BUILTIN_TOOLS,
-    ledger,
-    now: entropy.now,
-    web: { timeout_ms: 10_000, max_redirects: 5 },
-  };
+  const toolDeps = { ...TOOL_DEPS, ledger };
   return {
     base,
     workspace,
     agent,
     confinement,
-    call: (name, input, signal = new AbortController().signal) => {
+    call: async (name, input, signal = new AbortController().signal) => {
       calls += 1;
-      return callTool(agent, { id: `call-${calls}`, name, input }, toolDeps, signal);
+      const request = { id: `call-${calls}`, name, input };
+      const { result, tell } = await callTool(agent, request, toolDeps, signal);
+      await tell();
+      return result;
     },
     unchecked: () => agent.ports.forCall().ports,
     revoke: (start) => {
@@ -124,12 +137,9 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
         held.filter((token) => written(token).includes(start)).map((token) => token.id),
       );
     },
-    events: () =>
-      reader
-        .events({ after_seq: 0, limit: 10_000, reverse: false })
-        .filter((event) => !("erased" in event)) as AuditEvent[],
+    events: () => eventsOf(reader),
     [Symbol.asyncDispose]: async () => {
-      await agent.end("completed");
+      await journal.append(await agent.end("completed"));
       await confinement.close();
       reader.close();
       await journal.close();
@@ -137,4 +147,9 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
       await rm(base, { recursive: true, force: true });
     },
   };
+}
+
+function eventsOf(reader: StoreReader): readonly AuditEvent[] {
+  const all = reader.events({ after_seq: 0, limit: 10_000, reverse: false });
+  return all.filter((event) => !("erased" in event)) as AuditEvent[];
 }

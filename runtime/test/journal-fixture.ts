@@ -69,6 +69,7 @@ export function planned(
   runId: RunId,
   steps: Readonly<Record<string, readonly string[]>>,
   replansUsed = 0,
+  kept: readonly string[] = [],
 ): NewEvent {
   const plan = Plan.parse({
     steps: Object.entries(steps).map(([id, depends_on]) => ({ id, role: "analyzer", depends_on })),
@@ -81,6 +82,8 @@ export function planned(
     plan,
     subtask_count: plan.steps.length,
     replans_used: replansUsed,
+    kept: kept.map((id) => StepId.parse(id)),
+    document_before: "absent",
   };
 }
 

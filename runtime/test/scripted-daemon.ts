@@ -108,6 +108,9 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      recover: async () => {},
+      pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
+      resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
       stopAgent: async (agentId) => {
         cancelled.push(agentId);
         await Promise.resolve();
@@ -143,6 +146,16 @@ function scriptedDeps(
       throw new AgentdError("audit_broken", "verify", "row 3 was changed");
     },
   };
+}
+
+function moved(
+  journal: MemoryJournal,
+  run_id: RunId,
+  move: "pause" | "resume",
+  to: "paused" | "queued",
+) {
+  const from = journal.reader.run(run_id)?.state ?? "queued";
+  return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
 
 const WRITER: RoleReport = {

@@ -10,7 +10,7 @@ type StepKinds =
   | "subtask_completed"
   | "subtask_model_escalated";
 
-/** A plan's steps: made by the plan, replaced by the next one unless they succeeded or run, moved and filled in as they are carried out. */
+/** A plan's steps: made by the plan, replaced by the next one unless they are kept, moved and filled in as they are carried out. */
 export function stepHandlers(db: Database): Handlers<StepKinds> {
   const stateOf = stepState(db);
   const move = db.prepare("UPDATE steps SET state = ? WHERE run_id = ? AND step_id = ?");
@@ -102,11 +102,12 @@ function completion(
   };
 }
 
-/** Steps that succeeded or still run stay as they are; all others give way to the plan's. */
+/** Steps that succeeded stay as they are, unless the plan has them made again; all others give way to the plan's. */
 function planProjection(db: Database): Handlers<"plan_produced">["plan_produced"] {
   const setPlan = db.prepare("UPDATE runs SET plan = ?, replans_used = ? WHERE run_id = ?");
   const clear = db.prepare(
-    "DELETE FROM steps WHERE run_id = ? AND state NOT IN ('succeeded', 'running')",
+    `DELETE FROM steps WHERE run_id = ? AND (state <> 'succeeded'
+       OR step_id IN (SELECT value FROM json_each(?)))`,
   );
   const upsert = db.prepare(
     `INSERT INTO steps (run_id, step_id, position, state, role, depends_on)
@@ -116,7 +117,9 @@ function planProjection(db: Database): Handlers<"plan_produced">["plan_produced"
   return (event) => {
     const runId = needed(event.run_id, "run_id", event.kind);
     setPlan.run(canonicalJson(event.plan), event.replans_used, runId);
-    clear.run(runId);
+    const kept: ReadonlySet<string> = new Set(event.kept);
+    const anew = event.plan.steps.map(({ id }) => id).filter((id) => !kept.has(id));
+    clear.run(runId, JSON.stringify(anew));
     for (const [position, step] of event.plan.steps.entries())
       upsert.run(runId, step.id, position, step.role, JSON.stringify(step.depends_on));
   };

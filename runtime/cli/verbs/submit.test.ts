@@ -23,7 +23,15 @@ describe("agentd submit", () => {
   const succeeding: RunScript = async (journal, run_id) => {
     const of = { run_id, actor: "planner" };
     journal.append(
-      { ...of, kind: "plan_produced", plan: PLAN, subtask_count: 2, replans_used: 0 },
+      {
+        ...of,
+        kind: "plan_produced",
+        plan: PLAN,
+        subtask_count: 2,
+        replans_used: 0,
+        kept: [],
+        document_before: "absent",
+      },
       {
         ...of,
         kind: "subtask_started",

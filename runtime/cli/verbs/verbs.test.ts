@@ -337,7 +337,15 @@ function runningRun(journal: MemoryJournal): { readonly running: RunId; readonly
     final_output: "/output/x.md",
   });
   journal.append(
-    { ...of, kind: "plan_produced", plan, subtask_count: 2, replans_used: 0 },
+    {
+      ...of,
+      kind: "plan_produced",
+      plan,
+      subtask_count: 2,
+      replans_used: 0,
+      kept: [],
+      document_before: "absent",
+    },
     { ...of, kind: "run_state_changed", move: "execute", from: "queued", to: "running" },
     { ...of, agent_id, kind: "agent_spawned", manifest_name: "fetcher", model: "m" },
     {

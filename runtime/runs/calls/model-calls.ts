@@ -27,6 +27,8 @@ export interface Caller {
   readonly account: Account;
   /** Whose turn a call takes: the run, or an agent that belongs to none. */
   readonly flow: string;
+  /** Aborts with `LetGo` when no call may begin any more. */
+  readonly rest?: AbortSignal;
   /** By when a call that is made now should have begun, ms since the epoch. */
   readonly deadline: () => number;
   /** The most that one call may be given, in tokens; undefined is no limit. */
@@ -35,7 +37,10 @@ export interface Caller {
   readonly onShortage?: (shortage: Shortage, signal: AbortSignal) => Promise<boolean>;
 }
 
-/** All model calls of the daemon: each is reserved in a budget, waits its turn at its provider, is settled and recorded. */
+/**
+ * All model calls of the daemon: each is reserved in a budget, waits its turn at its provider, is settled and recorded. A stream
+ * throws the reason with which its signal or the caller's `rest` aborts while it waits.
+ */
 export interface ModelCalls {
   readonly metered: (model: ResolvedModel, caller: Caller) => ModelStream;
   readonly latencies: () => readonly ModelLatency[];
@@ -87,7 +92,9 @@ async function* meteredCall(
   request: ModelRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ModelEvent> {
-  const enter = () => enterCall(parts, model, caller, request, signal);
+  const { rest = signal } = caller;
+  const waits = AbortSignal.any([signal, rest]);
+  const enter = () => enterCall(parts, model, caller, request, waits);
   const entered = await enter();
   if ("kind" in entered) {
     yield { type: "failed", failure: entered, usage: NO_USAGE };
@@ -109,10 +116,10 @@ async function* meteredCall(
     const stream = model.stream({ ...request, max_output_tokens, between_tries: between }, signal);
     for await (const event of stream) {
       if (event.type === "reply" || event.type === "failed") {
-        const rest = subtract(event.usage, held.settled);
-        leaveCall(held, rest);
+        const unsettled = subtract(event.usage, held.settled);
+        leaveCall(held, unsettled);
         if (event.type === "failed") holdBack(parts, model, event);
-        else parts.scale.learn(model.model, request, rest.input_tokens);
+        else parts.scale.learn(model.model, request, unsettled.input_tokens);
         await recordCall(parts, model, caller.record, event, held.startedAt);
       }
       yield event;
