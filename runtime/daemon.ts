@@ -131,6 +131,7 @@ async function openRooms(
     models,
     tools: BUILTIN_TOOLS,
     roles: () => catalog.roles,
+    manifests: () => catalog.manifests,
     settings,
     policy,
     neverGrantable: neverGrantable(places),
@@ -158,6 +159,12 @@ function handlersOf(rooms: Rooms, schedules: Schedules) {
     reader,
     subscribe: journal.subscribe,
     roles: () => catalog,
+    manifests: () => ({
+      manifests: [...catalog.manifests.values()].map(({ value, file, origin }) => ({
+        ...{ manifest: value.manifest, file, origin },
+      })),
+      problems: catalog.problems,
+    }),
     explainRole: ({ role }, params) =>
       explainRole(role, params, {
         policy,

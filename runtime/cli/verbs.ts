@@ -26,6 +26,7 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerRuns(program, act);
   registerRoles(program, act);
   registerManifests(program, act);
+  registerAgents(program, act);
   registerSchedule(program, act);
   registerAudit(program, act);
   program
@@ -82,6 +83,38 @@ function registerSubmit(program: Commander, act: Act): void {
     .option("-v, --verbose", "show every event")
     .action((words: string[], options: SubmitOptions) =>
       act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
+    );
+}
+
+function registerAgents(program: Commander, act: Act): void {
+  const agents = program
+    .command("agents")
+    .description("agents that live until they are stopped (see also list, status, logs, stop)");
+  agents
+    .command("spawn")
+    .description("a new agent of a manifest; prints its id")
+    .argument("<MANIFEST>", "a name of the catalog, or a file")
+    .action((manifest: string) =>
+      act(async (command) => (await import("./verbs/agents.js")).agentsSpawn(command, manifest)),
+    );
+  agents
+    .command("send")
+    .description("a message to an agent; prints its answer")
+    .argument("<AGENT>", "its name, its id, or a part of that")
+    .argument("[MESSAGE...]", "what it is to do")
+    .option("-f, --file <FILE>", "read the message from FILE, - for standard input")
+    .option("--no-wait", "print the message's id and leave")
+    .action((agent: string, words: string[], options: { file?: string; wait?: boolean }) =>
+      act(async (command) =>
+        (await import("./verbs/agents.js")).agentsSend(command, agent, words, options),
+      ),
+    );
+  agents
+    .command("clear")
+    .description("let an agent forget what was said to it; the journal keeps it")
+    .argument("<AGENT>", "its name, its id, or a part of that")
+    .action((agent: string) =>
+      act(async (command) => (await import("./verbs/agents.js")).agentsClear(command, agent)),
     );
 }
 

@@ -1,8 +1,10 @@
+import type { z } from "zod";
 import type { VerifyReport } from "../audit/verify.js";
 import type {
   CatalogProblem,
   DaemonStatus,
   DoctorCheck,
+  ManifestReport,
   RoleExplanation,
   RoleReport,
 } from "../protocol/control-results.js";
@@ -27,6 +29,10 @@ export interface ControlDeps extends EventSource {
   /** The catalog as it is now: vendor and operator, what is shadowed left out. */
   readonly roles: () => {
     readonly roles: ReadonlyMap<string, RoleReport>;
+    readonly problems: readonly CatalogProblem[];
+  };
+  readonly manifests: () => {
+    readonly manifests: readonly z.infer<typeof ManifestReport>[];
     readonly problems: readonly CatalogProblem[];
   };
   readonly explainRole: (

@@ -1,13 +1,20 @@
 import type { ControlDeps } from "./deps.js";
 import type { Handlers } from "./handler.js";
+import { agentClear } from "./methods/agent-clear.js";
 import { agentList } from "./methods/agent-list.js";
 import { agentLogsStreaming } from "./methods/agent-logs-streaming.js";
+import { agentPause } from "./methods/agent-pause.js";
+import { agentResume } from "./methods/agent-resume.js";
+import { agentRun } from "./methods/agent-run.js";
+import { agentSpawn } from "./methods/agent-spawn.js";
+import { agentSpawnAndRun } from "./methods/agent-spawn-and-run.js";
 import { agentStatus } from "./methods/agent-status.js";
 import { agentStop } from "./methods/agent-stop.js";
 import { agentSubmitStreaming } from "./methods/agent-submit-streaming.js";
 import { auditQuery } from "./methods/audit-query.js";
 import { auditTail } from "./methods/audit-tail.js";
 import { auditVerify } from "./methods/audit-verify.js";
+import { manifestList } from "./methods/manifest-list.js";
 import { roleExplain } from "./methods/role-explain.js";
 import { roleList } from "./methods/role-list.js";
 import { roleShow } from "./methods/role-show.js";
@@ -22,6 +29,7 @@ import { scheduleList } from "./methods/schedule-list.js";
 import { scheduleRemove } from "./methods/schedule-remove.js";
 import { systemDoctor } from "./methods/system-doctor.js";
 import { systemStatus } from "./methods/system-status.js";
+import { toolInvoke } from "./methods/tool-invoke.js";
 import { toolList } from "./methods/tool-list.js";
 
 /** The daemon's API on one screen. */
@@ -41,6 +49,14 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "schedule.add": scheduleAdd(deps),
     "schedule.list": scheduleList(deps),
     "schedule.remove": scheduleRemove(deps),
+    "agent.pause": agentPause(deps),
+    "agent.resume": agentResume(deps),
+    "agent.clear": agentClear(deps),
+    "agent.spawn": agentSpawn(deps),
+    "agent.run": agentRun(deps),
+    "agent.spawn_and_run": agentSpawnAndRun(deps),
+    "tool.invoke": toolInvoke(deps),
+    "manifest.list": manifestList(deps),
     "tool.list": toolList(deps),
     "role.list": roleList(deps),
     "role.show": roleShow(deps),

@@ -1,13 +1,15 @@
 import type { Granted } from "./access.js";
 import type { StopReason } from "./agent.js";
+import type { Grant } from "./capability.js";
 import type { Manifest } from "./manifest.js";
 import type { PortResult } from "./ports.js";
 
-/** A manifest that a child is to be made of. Its `name` is what `spawn_child:` has to allow. */
-export interface ChildManifest {
+/** An agent as a manifest describes it, its prompt read and its capabilities understood. `spawn_child:` has to allow its name. */
+export interface AgentSpec {
   readonly name: string;
   readonly manifest: Manifest;
   readonly system_prompt: string;
+  readonly grants: readonly Grant[];
 }
 
 /** What one exchange with an agent came to. */
@@ -32,11 +34,11 @@ export interface Addressee {
 /** One agent's way to other agents: children of its own, which end with their answer, and those that live on. */
 export interface AgentsPort {
   /** What the text names or holds: a manifest of the catalog, a role, or a manifest's YAML whole. */
-  readonly resolve: (manifest: string) => PortResult<ChildManifest>;
+  readonly resolve: (manifest: string) => PortResult<AgentSpec>;
   /** Carries a child to its end. What it holds is cut from what this agent holds, or it is not born. */
   readonly runChild: (
     allowed: Granted<"spawn_child">,
-    child: ChildManifest,
+    child: AgentSpec,
     message: string,
     signal: AbortSignal,
   ) => Promise<PortResult<AgentReport>>;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AgentState } from "./agent.js";
+import { AgentLifecycle, AgentState } from "./agent.js";
 import { EventBody } from "./event.js";
 import { Json, JsonObject } from "./json.js";
 import { Usage } from "./model.js";
@@ -52,6 +52,16 @@ const RunQuery = z.strictObject({ run_id: IdQuery });
 const AgentQuery = z.strictObject({ agent_id: IdQuery });
 const RoleQuery = z.strictObject({ name: z.string().min(1) });
 
+/** A message to an agent. */
+const AgentText = z.string().trim().min(1).max(65_536);
+const manifestSource = {
+  manifest: z.string().min(1).max(262_144).optional(),
+  manifest_path: z.string().min(1).max(4_096).optional(),
+};
+const isOne = (source: { manifest?: string | undefined; manifest_path?: string | undefined }) =>
+  (source.manifest === undefined) !== (source.manifest_path === undefined);
+const ONE_SOURCE = "takes one of manifest and manifest_path";
+
 export const AuditFilter = z.strictObject({
   run_id: IdQuery.optional(),
   agent_id: IdQuery.optional(),
@@ -80,6 +90,23 @@ export const METHODS = {
   "agent.list": z.strictObject({ all: z.boolean().default(false) }),
   "agent.status": AgentQuery,
   "agent.stop": AgentQuery,
+  "agent.pause": AgentQuery,
+  "agent.resume": AgentQuery,
+  /** What was said to the agent before no longer counts; its transcript stays in the journal. */
+  "agent.clear": AgentQuery,
+  /** `manifest` is a name of the catalog or YAML whole; `manifest_path` a file of the catalog. */
+  "agent.spawn": z.strictObject(manifestSource).refine(isOne, ONE_SOURCE),
+  /** Without `wait` an on-demand agent is waited for, and one that lives on is not. */
+  "agent.run": z.strictObject({
+    ...AgentQuery.shape,
+    message: AgentText,
+    wait: z.boolean().optional(),
+  }),
+  "agent.spawn_and_run": z
+    .strictObject({ ...manifestSource, message: AgentText })
+    .refine(isOne, ONE_SOURCE),
+  "tool.invoke": z.strictObject({ ...AgentQuery.shape, tool: z.string().min(1), input: Json }),
+  "manifest.list": z.strictObject({}),
   "agent.submit_streaming": z.strictObject({
     ...RunRequest.shape,
     orchestration: Orchestration.default("auto"),
@@ -186,6 +213,11 @@ export const AgentSummary = z.strictObject({
   started_at: z.string(),
   ended_at: z.string().nullable(),
   parent_agent: z.string().nullable(),
+  lifecycle: AgentLifecycle,
+  /** Whose it is, where it belongs to no run. */
+  owner_uid: z.int().nullable(),
+  /** Messages that wait for it. */
+  mailbox: z.int(),
   usage: Usage,
 });
 export type AgentSummary = z.infer<typeof AgentSummary>;

@@ -6,14 +6,15 @@ import { errorText } from "../base/error-text.js";
 import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
 import { decideTool } from "../policy/decide.js";
+import type { AgentsPort } from "../protocol/agents-port.js";
 import type { EventBody } from "../protocol/event.js";
 import type { ToolCallRequest } from "../protocol/message.js";
 import type { Ports } from "../protocol/ports.js";
 import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
 import type { Tool, ToolContext } from "../tools/tool.js";
+import type { AgentHome } from "./agent-home.js";
 import { chargeTokens, grantFor } from "./grant.js";
 import type { LiveAgent } from "./live-agent.js";
-import type { RunContext } from "./run-context.js";
 import type { TokenLedger } from "./token-ledger.js";
 
 const PREVIEW_BYTES = 200;
@@ -35,10 +36,15 @@ export interface ToolCallDeps {
   readonly web: ToolContext["web"];
   readonly rest: AbortSignal;
   readonly underWay: Set<Promise<unknown>>;
+  readonly agentsFor: (agent: LiveAgent) => AgentsPort;
 }
 
-/** What every tool call of a run is given. */
-export function toolCallDeps({ deps, shared, rest }: RunContext): ToolCallDeps {
+/** What every tool call is given. */
+export function toolCallDeps({
+  deps,
+  shared,
+  rest,
+}: Pick<AgentHome, "deps" | "shared" | "rest">): ToolCallDeps {
   const { timeout_s, max_redirects } = deps.settings.web;
   return {
     tools: deps.tools,
@@ -47,6 +53,7 @@ export function toolCallDeps({ deps, shared, rest }: RunContext): ToolCallDeps {
     web: { timeout_ms: timeout_s * 1_000, max_redirects },
     rest,
     underWay: shared.toolCalls,
+    agentsFor: shared.agentsFor,
   };
 }
 
@@ -158,6 +165,7 @@ async function outcome(
   try {
     return await tool.run(input.data, {
       ports,
+      agents: deps.agentsFor(agent),
       grant: grantFor(agent, deps),
       workspace: agent.workspace,
       web: deps.web,

@@ -10,8 +10,8 @@ import type { AgentId } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
 import type { ConfinedAgent, RevokedToken } from "../sandbox/confined-agent.js";
 import type { EgressEvent } from "../sandbox/egress/types.js";
+import type { AgentHome } from "./agent-home.js";
 import type { Recorder } from "./record.js";
-import type { RunContext } from "./run-context.js";
 import { tokenText } from "./token-ledger.js";
 
 /** Longest delay of a Node timer. */
@@ -21,12 +21,12 @@ interface Subject {
   readonly id: AgentId;
   readonly ceiling: Ceiling;
   readonly record: Recorder;
-  readonly run: RunContext;
+  readonly home: Pick<AgentHome, "deps" | "shared">;
 }
 
 /** What confines an agent's processes, asked of the ledger at every launch and every connection: nothing of it is remembered. */
-export function confinedAgent({ id, ceiling, record, run }: Subject): ConfinedAgent {
-  const { deps, shared } = run;
+export function confinedAgent({ id, ceiling, record, home }: Subject): ConfinedAgent {
+  const { deps, shared } = home;
   const { now } = deps.entropy;
   const write = (body: EventBody): void => {
     record(body).catch((thrown: unknown) => {
@@ -130,7 +130,7 @@ function egressDecided(event: EgressEvent): EventBodyOf<"egress_decided"> {
  */
 export function watchTokens(
   id: AgentId,
-  { deps, shared }: RunContext,
+  { deps, shared }: Pick<AgentHome, "deps" | "shared">,
   changed: (revoked: readonly RevokedToken[]) => void,
 ): () => void {
   const tell = (tokens: readonly Token[]) => changed(tokens.map(asRevoked));

@@ -1,5 +1,7 @@
 import type { Journal } from "../audit/journal.js";
 import type { Entropy } from "../base/ulid.js";
+import type { Loaded } from "../catalog/load-dirs.js";
+import type { AgentManifest } from "../catalog/manifests.js";
 import type { Ceiling } from "../policy/ceiling.js";
 import type { Capability } from "../protocol/capability.js";
 import type { Compiled, CompileRequest } from "../protocol/compile.js";
@@ -20,6 +22,7 @@ export interface EngineDeps {
   readonly models: ModelDirectory;
   readonly tools: readonly Tool[];
   readonly roles: () => Roles;
+  readonly manifests: () => ReadonlyMap<string, Loaded<AgentManifest>>;
   readonly settings: Settings;
   readonly policy: PolicyFile;
   /** Places that no policy can grant. */

@@ -1,6 +1,7 @@
 import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { AgentOperations } from "./agents/operate-agents.js";
 
 /** Who asks, as the socket tells; null where it cannot. */
 export interface Peer {
@@ -26,7 +27,8 @@ export interface RunEngine {
   readonly pause: (runId: RunId, peer: Peer) => Promise<void>;
   /** Puts a paused run back into the queue: it goes on where it stood. No effect on one that is not paused. */
   readonly resume: (runId: RunId, peer: Peer) => Promise<void>;
-  /** Ends one agent; its step fails. Returns when nothing of it is left. */
+  readonly agents: AgentOperations;
+  /** Ends one agent; the step that it works for fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
   /**
    * Lets go of all runs, for the next daemon to take up. Tool calls under way have until `signal` aborts; one that is cut then has no

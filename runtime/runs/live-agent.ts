@@ -1,6 +1,7 @@
 import type { Ceiling } from "../policy/ceiling.js";
 import type { AgentId } from "../protocol/ids.js";
 import type { AgentPorts } from "../sandbox/agent-ports.js";
+import type { AgentHome } from "./agent-home.js";
 import type { BudgetScope } from "./budgets/account.js";
 import type { Recorder } from "./record.js";
 
@@ -8,6 +9,7 @@ import type { Recorder } from "./record.js";
 export interface LiveAgent {
   readonly id: AgentId;
   readonly name: string;
+  readonly home: AgentHome;
   readonly ceiling: Ceiling;
   readonly ports: AgentPorts;
   /** The run's directory, absolute and resolved. */

@@ -6,7 +6,12 @@ import type { NewEvent } from "../protocol/event.js";
 import { type AgentId, RunId, StepId } from "../protocol/ids.js";
 import type { RunRequest, RunState } from "../protocol/run.js";
 import { openActiveRuns } from "./active-runs.js";
-import { openBudgets } from "./budgets/budgets.js";
+import { agentsPorts } from "./agents/agents-port.js";
+import { openAnswers } from "./agents/answers.js";
+import { openAgents } from "./agents/open-agents.js";
+import { operateAgents } from "./agents/operate-agents.js";
+import { recoverAgents } from "./agents/recover-agents.js";
+import { type Budgets, openBudgets } from "./budgets/budgets.js";
 import { openModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
 import { actorOf, type RunEngine } from "./engine.js";
@@ -26,16 +31,9 @@ const DAY_MS = 86_400_000;
  * run is paused; only an end that is in the journal ends it.
  */
 export function openEngine(deps: EngineDeps): RunEngine {
-  const { tokens_per_day, usd_per_day } = deps.policy.limits;
-  const budgets = openBudgets(
-    {
-      label: "the machine's day (policy.yaml, limits)",
-      limits: { tokens: tokens_per_day ?? undefined, usd: usd_per_day ?? undefined },
-      periodMs: DAY_MS,
-    },
-    deps.entropy.now,
-  );
+  const budgets = openDay(deps);
   const shared: Shared = {
+    agentsFor: (agent) => portOf(agent),
     budgets,
     ledger: openTokenLedger(deps.entropy),
     modelCalls: openModelCalls(budgets, deps.entropy.now),
@@ -43,6 +41,9 @@ export function openEngine(deps: EngineDeps): RunEngine {
     toolCalls: new Set(),
     liveAgents: new Map(),
   };
+  const place = { deps, shared, answers: openAnswers() };
+  const agents = openAgents(place);
+  const portOf = agentsPorts(agents, place);
   const runs = openActiveRuns(deps, shared);
   const check = (run_id: RunId, request: RunRequest): void => {
     explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
@@ -51,6 +52,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
   return {
     recover: async () => {
       restoreLedger(deps.reader, shared.ledger);
+      await recoverAgents(agents, place);
       const found = deps.reader.runs({ all: false }).filter(({ state }) => state !== "paused");
       const begun = found.filter(({ state }) => state !== "queued");
       await deps.journal.append(begun.map((run) => recovered(run, deps)));
@@ -77,7 +79,10 @@ export function openEngine(deps: EngineDeps): RunEngine {
       check(RunId.parse(ulid(deps.entropy)), request);
     },
     ...orders(deps, runs),
+    agents: operateAgents(agents, place),
     stopAgent: async (id: AgentId, peer) => {
+      const living = agents.get(id);
+      if (living !== undefined) return agents.stop(living, peer);
       const agent = shared.liveAgents.get(id);
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
       await agent?.ended;
@@ -86,11 +91,20 @@ export function openEngine(deps: EngineDeps): RunEngine {
       closing = true;
       runs.close();
       for (const { rest } of runs.all()) rest.abort(new LetGo());
+      agents.rest();
       await Promise.race([Promise.all(shared.toolCalls), aborted(signal)]);
       for (const { stop } of runs.all()) stop.abort(new LetGo());
-      await Promise.all(runs.all().map(({ done }) => done));
+      await Promise.all([agents.close(), ...runs.all().map(({ done }) => done)]);
     },
   };
+}
+
+/** The machine's day, above every other budget. */
+function openDay({ policy, entropy }: EngineDeps): Budgets {
+  const { tokens_per_day, usd_per_day } = policy.limits;
+  const label = "the machine's day (policy.yaml, limits)";
+  const limits = { tokens: tokens_per_day ?? undefined, usd: usd_per_day ?? undefined };
+  return openBudgets({ label, limits, periodMs: DAY_MS }, entropy.now);
 }
 
 function recovered(

@@ -1,9 +1,11 @@
+import type { AgentsPort } from "../protocol/agents-port.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { Budgets } from "./budgets/budgets.js";
 import type { RunAccounts } from "./budgets/run-accounts.js";
 import type { ModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
+import type { LiveAgent } from "./live-agent.js";
 import type { RunHistory } from "./run-history.js";
 import type { RunMoves } from "./run-moves.js";
 import type { Slots } from "./slots.js";
@@ -37,6 +39,8 @@ export interface Shared {
   readonly agentSlots: Slots;
   /** Tool calls under way, of all agents: a daemon that ends waits a moment for them, since a cut one has no known outcome. */
   readonly toolCalls: Set<Promise<unknown>>;
+  /** An agent's way to other agents. */
+  readonly agentsFor: (agent: LiveAgent) => AgentsPort;
   readonly liveAgents: Map<AgentId, StoppableAgent>;
 }
 

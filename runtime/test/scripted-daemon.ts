@@ -116,6 +116,7 @@ function scriptedDeps(
         await Promise.resolve();
       },
       check: () => {},
+      agents: NO_AGENTS,
       close: async () => {},
     },
     schedules: {
@@ -123,6 +124,7 @@ function scriptedDeps(
       remove: async () => {},
     },
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
+    manifests: () => ({ manifests: [], problems: [] }),
     explainRole: ({ role }, params) => ({
       role: role.name,
       params: { ...params },
@@ -162,4 +164,13 @@ const WRITER: RoleReport = {
   role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),
   file: "/usr/share/aaos/roles/writer.yaml",
   origin: "vendor",
+};
+
+const refuse = () =>
+  Promise.reject(new AgentdError("unavailable", "run agent", "no agents live here"));
+const NO_AGENTS: ControlDeps["engine"]["agents"] = {
+  ...{ spawn: refuse, run: refuse, spawnAndRun: refuse, pause: refuse, resume: refuse },
+  ...{ clear: refuse, invoke: refuse, deliver: refuse },
+  checkAddressee: () => undefined,
+  isLiving: () => false,
 };

@@ -15,6 +15,7 @@ import { startSpawner } from "../sandbox/spawner.js";
 import type { GrantResult, ToolContext } from "../tools/tool.js";
 import { NATIVE_BUILD } from "./confined.js";
 import { QUOTAS } from "./egress-world.js";
+import { NO_OTHER_AGENTS } from "./no-other-agents.js";
 
 export interface TestPlace extends AsyncDisposable {
   /** A directory of this test alone, without symbolic links in its path. */
@@ -70,6 +71,7 @@ export async function openTestPlace(options: TestPlaceOptions = {}): Promise<Tes
     asked,
     context: {
       ports: sandbox.ports,
+      agents: NO_OTHER_AGENTS,
       grant,
       workspace: dir,
       web: { timeout_ms: 5_000, max_redirects: options.max_redirects ?? 5 },

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Granted } from "../../protocol/access.js";
-import type { AgentReport, ChildManifest } from "../../protocol/agents-port.js";
+import type { AgentReport, AgentSpec } from "../../protocol/agents-port.js";
 import type { JsonObject } from "../../protocol/json.js";
 import { type ToolResult, toolDenied, toolOutput } from "../../protocol/tool-call.js";
 import { defineTool } from "../define-tool.js";
@@ -39,7 +39,7 @@ export type Allowed =
   | {
       readonly ok: true;
       readonly granted: Granted<"spawn_child">;
-      readonly manifest: ChildManifest;
+      readonly manifest: AgentSpec;
     }
   | { readonly ok: false; readonly result: ToolResult };
 
