@@ -31,6 +31,7 @@ const MAY = {
 /** Third-party packages with exactly one home. */
 const HOME = {
   "better-sqlite3": "runtime/store/",
+  "sqlite-vec": "runtime/store/",
   yaml: "runtime/catalog/",
   "@modelcontextprotocol/server": "runtime/control/",
   "@modelcontextprotocol/client": "runtime/tools/mcp/",
@@ -60,7 +61,7 @@ module.exports = {
       name: "no-import-of-mains",
       severity: "error",
       from: {},
-      to: { path: "^runtime/(agentd|web-worker)\\.ts$" },
+      to: { path: "^runtime/(agentd|web-worker|aaos-system)\\.ts$" },
     },
     {
       name: "addon-only-in-sandbox",

@@ -30,6 +30,13 @@ process.exitCode = await runCli(process.argv.slice(2), {
   runDaemon: async (places) => {
     const { runDaemon } = await import("./daemon.js");
     return runDaemon({
+      notify: {
+        socket: env["NOTIFY_SOCKET"],
+        watchdogUsec: env["WATCHDOG_USEC"],
+        watchdogPid: env["WATCHDOG_PID"],
+      },
+      // systemd.exec(5): set where the journal takes standard output.
+      underJournal: env["JOURNAL_STREAM"] !== undefined,
       places,
       credentialsDirectory: env["CREDENTIALS_DIRECTORY"],
       keys,

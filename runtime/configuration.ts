@@ -3,8 +3,9 @@ import type { FileProblem } from "./catalog/file-problem.js";
 import type { Loaded } from "./catalog/load-dirs.js";
 import { type AgentManifest, loadManifests, manifestDirs } from "./catalog/manifests.js";
 import { type LoadedRole, loadRoles } from "./catalog/roles.js";
-import { readPolicy, readProviders, readSettings } from "./catalog/settings.js";
+import { readMcpServers, readPolicy, readProviders, readSettings } from "./catalog/settings.js";
 import { type CredentialSources, readCredential } from "./credentials.js";
+import type { McpFile } from "./protocol/mcp-file.js";
 import type { Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { ProvidersFile } from "./protocol/providers-file.js";
@@ -18,12 +19,13 @@ export interface ConfigurationSources {
   readonly keys: CredentialSources["keys"];
 }
 
-/** All that the operator has said, read once; the daemon does not look again until it is restarted. */
+/** All that the operator has said. */
 export interface Configuration {
   readonly places: Places;
   readonly settings: Settings;
   readonly policy: PolicyFile;
   readonly providersFile: ProvidersFile;
+  readonly mcp: McpFile;
   readonly catalog: {
     readonly roles: ReadonlyMap<string, LoadedRole>;
     readonly manifests: ReadonlyMap<string, Loaded<AgentManifest>>;
@@ -37,23 +39,42 @@ export interface Configuration {
 /** Reads the files and makes the folders of the state. Throws AgentdError `invalid_file` with every problem of a broken file. */
 export function readConfiguration(sources: ConfigurationSources): Configuration {
   const settings = readSettings(sources.places.settingsFile);
-  const policy = readPolicy(sources.places.policyFile);
-  const providersFile = readProviders(sources.places.providersFile);
+  const policy = readPolicyFile(sources.places);
+  const providersFile = readProvidersFile(sources.places);
+  const mcp = readMcpServers(sources.places.mcpServersFile);
   const places = resolvedPlaces(sources.places);
   const credential = (name: string) =>
     readCredential(name, { ...sources, credentialsDir: places.credentialsDir });
   return {
     places,
     settings,
-    policy: withResolvedRoots(policy),
+    policy,
     providersFile,
+    mcp,
     catalog: loadCatalog(places),
     credential,
-    secrets: secretNames(providersFile).flatMap((name) => credential(name) ?? []),
+    secrets: secretsOf(providersFile, mcp, credential),
   };
 }
 
-function loadCatalog(places: Places): Configuration["catalog"] {
+export function readPolicyFile({ policyFile }: Places): PolicyFile {
+  return withResolvedRoots(readPolicy(policyFile));
+}
+
+export function readProvidersFile({ providersFile }: Places): ProvidersFile {
+  return readProviders(providersFile);
+}
+
+/** Every secret that a provider may be called with. */
+export function secretsOf(
+  file: ProvidersFile,
+  mcp: Configuration["mcp"],
+  credential: Configuration["credential"],
+): readonly string[] {
+  return secretNames(file, mcp).flatMap((name) => credential(name) ?? []);
+}
+
+export function loadCatalog(places: Places): Configuration["catalog"] {
   const { roles, problems } = loadRoles([
     { dir: places.vendorRolesDir, origin: "vendor" },
     { dir: places.operatorRolesDir, origin: "operator" },
@@ -91,9 +112,14 @@ function resolved(root: string): string {
   }
 }
 
-function secretNames(file: ProvidersFile): readonly string[] {
+function secretNames(file: ProvidersFile, mcp: McpFile): readonly string[] {
+  const ofServers = mcp.client.servers.flatMap((entry) =>
+    Object.values(entry.transport === "stdio" ? entry.env : entry.headers).flatMap((value) =>
+      typeof value === "string" ? [] : [value.credential],
+    ),
+  );
   const named = Object.values(file.providers).flatMap((entry) =>
     "credential" in entry && entry.credential !== undefined ? [entry.credential] : [],
   );
-  return [...new Set([...named, "deepseek", "anthropic", "openai"])];
+  return [...new Set([...named, ...ofServers, "deepseek", "anthropic", "openai"])];
 }

@@ -1,25 +1,27 @@
 import { lookup } from "node:dns/promises";
-import { existsSync, mkdirSync, realpathSync, rmSync } from "node:fs";
+import { mkdirSync, realpathSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { networkInterfaces } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
+import { peersOf } from "./peers.js";
 import { makeCeiling } from "./policy/ceiling.js";
+import { programTrees } from "./program-trees.js";
 import { AgentdError } from "./protocol/agentd-error.js";
+import type { Caller } from "./protocol/caller.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import { neverGrantable, type Places } from "./protocol/places.js";
 import type { PolicyFile } from "./protocol/policy-file.js";
 import type { Settings } from "./protocol/settings.js";
 import type { EngineDeps } from "./runs/deps.js";
-import type { Peer } from "./runs/engine.js";
 import { type Addon, loadAddon } from "./sandbox/addon.js";
 import { layersOf } from "./sandbox/agent-ports.js";
+import { type ConfinedModel, confinedModel } from "./sandbox/confined-model.js";
 import type { WebWorkerProgram } from "./sandbox/confined-web.js";
 import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
 import type { EgressOptions, UpstreamProxy } from "./sandbox/egress/types.js";
 import { openSandbox, type Sandbox, type SandboxOptions } from "./sandbox/open-sandbox.js";
-import { peerUid } from "./sandbox/peer-of-socket.js";
 import { type LayerProbe, probeLayers } from "./sandbox/probe-layers.js";
 import { type Spawner, startSpawner } from "./sandbox/spawner.js";
 
@@ -69,13 +71,23 @@ export interface ConfinementOptions {
 
 /** What confines agents here, and how to ask about it. */
 export interface Confinement extends Pick<EngineDeps, "openPorts" | "compile" | "prepareWeb"> {
-  readonly peerOf: (socket: Socket) => Peer;
+  /** Launches an MCP server, or the relay to one; answers with the problem where agents cannot be confined. */
+  readonly launchServer: Sandbox["launch"];
+  /** The relay's script, and the trees that it needs. */
+  readonly relay: {
+    readonly script: string;
+    readonly args: readonly string[];
+    readonly trees: readonly string[];
+  };
+  readonly peerOf: (socket: Socket) => Caller;
   /** The kernel's Landlock ABI, 0 where it has none; null where there is nobody to ask. */
   readonly landlockAbi: number | null;
   /** The layers that a launch had in force when they were last proven; empty where agents cannot be confined. */
   readonly layers: () => readonly string[];
   /** Proves each layer again by an attempt. */
   readonly prove: () => Promise<readonly DoctorCheck[]>;
+  /** A model's process: our script with these arguments, confined, started when first asked. Asking throws where it cannot be. */
+  readonly openModel: (script: string, args: readonly string[]) => ConfinedModel;
   /** Kills all confined processes. */
   readonly close: () => Promise<void>;
 }
@@ -88,6 +100,9 @@ const QUOTAS: EgressOptions["quotas"] = {
   total_ms: 3_600_000,
 };
 
+/** A model that was asked nothing for so long is unloaded. */
+const MODEL_IDLE_MS = 120_000;
+
 /** The state of the confinement: proven, or the error that every agent's start fails with. */
 type State =
   | { readonly ok: true; readonly sandbox: Sandbox; readonly layers: readonly string[] }
@@ -98,7 +113,7 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
   const { launcher, places, policy } = options;
   const compileFor = compilerOf(options);
   const ceiling = makeCeiling(policy, { workspace: null, never: neverGrantable(places) });
-  const web = webProgram(options);
+  const web = nodeProgram(options, "web-worker.js");
   const compileSpare = (cgroup_name: string) =>
     compileFor(
       { kind: "web", ...web, cgroup_name },
@@ -118,10 +133,30 @@ export async function openConfinement(options: ConfinementOptions): Promise<Conf
       if (!state.ok) throw state.error;
       return state.sandbox.portsFor(agent);
     },
+    openModel: (script, args) =>
+      confinedModel({
+        machine: () => {
+          if (!state.ok) throw state.error;
+          if (!launcher.ok) throw launcher.error;
+          return launcher;
+        },
+        program: {
+          script: join(options.programDir, script),
+          args,
+          trees: programTrees(options.programDir, options.settings.ca_files),
+        },
+        compile: (request) => compileFor(request, { capabilities: [], ceiling }),
+        idleMs: MODEL_IDLE_MS,
+      }),
+    launchServer: async (server, signal) => {
+      if (!state.ok) return { ok: false, problem: state.error.message };
+      return state.sandbox.launch(server, signal);
+    },
+    relay: nodeProgram(options, "mcp-relay.js"),
     prepareWeb: (agents) => {
       if (state.ok) state.sandbox.prepareWeb(agents);
     },
-    peerOf: (socket) => ({ uid: launcher.addon === null ? null : peerUid(launcher.addon, socket) }),
+    peerOf: peersOf(launcher.addon, places),
     landlockAbi: landlockAbiOf(launcher),
     layers: () => (state.ok ? state.layers : []),
     prove: async () => {
@@ -191,26 +226,16 @@ function sandboxOf(
   });
 }
 
-function webProgram({ programDir, settings }: ConfinementOptions): WebWorkerProgram {
+/** A program of ours that runs confined in Node, and all that it needs beside its script. */
+function nodeProgram(
+  { programDir, settings }: Pick<ConfinementOptions, "programDir" | "settings">,
+  script: string,
+): WebWorkerProgram {
   return {
-    script: join(programDir, "web-worker.js"),
+    script: join(programDir, script),
     args: settings.ca_files.flatMap((file) => ["--ca", file]),
-    trees: [programDir, ...modulesOf(programDir), ...settings.ca_files].map(resolved),
+    trees: programTrees(programDir, settings.ca_files),
   };
-}
-
-/** The modules of the web worker, and the package's own file, by which Node knows that they are modules. */
-function modulesOf(programDir: string): readonly string[] {
-  const above = dirname(programDir);
-  return [
-    join(programDir, "node_modules"),
-    join(above, "node_modules"),
-    join(above, "package.json"),
-  ].filter((path) => existsSync(path));
-}
-
-function resolved(path: string): string {
-  return existsSync(path) ? realpathSync(path) : path;
 }
 
 async function addressesOf(name: string): Promise<readonly string[]> {

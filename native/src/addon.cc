@@ -5,15 +5,18 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 #include <deque>
 #include <fcntl.h>
+#include <grp.h>
 #include <memory>
 #include <napi.h>
 #include <spawn.h>
 #include <string>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -350,6 +353,49 @@ Napi::Value peer_credentials(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// groupId(name): its number, or null where there is no such group.
+Napi::Value group_id(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].ToString();
+  std::vector<char> buffer(std::size_t{1} << 16);
+  group entry{};
+  group* found = nullptr;
+  while (getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE) {
+    buffer.resize(buffer.size() * 2);
+  }
+  return found == nullptr ? info.Env().Null() : Napi::Number::New(info.Env(), found->gr_gid);
+}
+
+// sendDatagram(path, text): to a Unix datagram socket, "@" for an abstract name. False where the receiver is behind (EAGAIN,
+// ENOBUFS); anything else throws.
+Napi::Value send_to_path(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::string path = info[0].ToString();
+  const std::string text = info[1].ToString();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) {
+    throw_errno(env, ENAMETOOLONG, "sendto");
+    return env.Undefined();
+  }
+  memcpy(address.sun_path, path.data(), path.size());
+  if (path.front() == '@') {
+    address.sun_path[0] = '\0';
+  }
+  static const int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket_fd < 0) {
+    throw_errno(env, errno, "socket");
+    return env.Undefined();
+  }
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+  const ssize_t sent = sendto(socket_fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
+                              reinterpret_cast<const sockaddr*>(&address), length);
+  if (sent < 0 && errno != EAGAIN && errno != ENOBUFS) {
+    throw_errno(env, errno, "sendto");
+    return env.Undefined();
+  }
+  return Napi::Boolean::New(env, sent >= 0);
+}
+
 // sendSignal(pidfd, signal): false when the process is gone.
 Napi::Value send_signal(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -406,6 +452,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("reap", Napi::Function::New(env, reap));
   exports.Set("Channel", Channel::define(env));
   exports.Set("peerCredentials", Napi::Function::New(env, peer_credentials));
+  exports.Set("groupId", Napi::Function::New(env, group_id));
+  exports.Set("sendDatagram", Napi::Function::New(env, send_to_path));
   exports.Set("sendSignal", Napi::Function::New(env, send_signal));
   exports.Set("landlockAbi", Napi::Function::New(env, landlock_abi));
   exports.Set("pipe", Napi::Function::New(env, make_pipe));

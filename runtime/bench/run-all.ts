@@ -40,6 +40,12 @@ const KNOWN: Readonly<Record<string, Bench>> = {
     about: "A GET through the proxy against a direct one, on loopback, the ways taken in turn.",
     args: [],
   },
+  memory: {
+    title: "A hundred thousand memories",
+    about:
+      "Hybrid search, words and vectors, over all identities at once and over one; the aim is a p95 below 50 ms. The query's own vector takes the local model about 30 ms more.",
+    args: [],
+  },
   "fuzz-egress": {
     title: "The egress proxy's parsers on mutated input",
     about: "No rule may break and no input may take long; `slowest` is in ms.",

@@ -1,11 +1,14 @@
-// What confinement costs: the start of a static program confined, bare and under bubblewrap; a 4 KB read through the port; a burst
+// What confinement costs: the start of a static program confined, bare, under bubblewrap and under sandbox-runtime; a 4 KB read through the port; a burst
 // of launches and the event loop's worst delay meanwhile, with a small and a 1 GB heap; memory of agents. Prints a Markdown table.
 //   node dist/bench/sandbox.js [ROUNDS]
 import { spawn } from "node:child_process";
 import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { openSandboxRuntime } from "../conformance/run-sandbox-runtime.js";
 import type { ConfinementPlan } from "../protocol/confinement.js";
 import { NATIVE_BUILD, probePlan, startProbeHost } from "../test/confined.js";
 import { openTestAgent, processesWith, testBase } from "../test/confined-agent.js";
@@ -71,6 +74,7 @@ async function starts(): Promise<void> {
     `bare from Node ${ms(median("bare"))}, ratio ${(median("confined") / median("bare")).toFixed(2)}`,
   ]);
   const bwrap = median("bwrap");
+  const srt = await sandboxRuntime();
   rows.push([
     "the same against `bwrap --unshare-all`",
     ms(median("confined")),
@@ -78,6 +82,38 @@ async function starts(): Promise<void> {
       ? "bubblewrap is not installed"
       : `${ms(bwrap)}, ratio ${(median("confined") / bwrap).toFixed(2)}`,
   ]);
+  rows.push([
+    "the same against sandbox-runtime as a library",
+    ms(median("confined")),
+    srt === undefined
+      ? "not installed: `npm run conformance` puts it into build/"
+      : `${ms(srt)}, ratio ${(median("confined") / srt).toFixed(2)}`,
+  ]);
+}
+
+/** The median of a command under `@anthropic-ai/sandbox-runtime`, its library set up once: the faster way to use it. */
+async function sandboxRuntime(): Promise<number | undefined> {
+  const folder = fileURLToPath(new URL("../../build/sandbox-runtime", import.meta.url));
+  if (!existsSync(join(folder, "node_modules"))) return undefined;
+  const base = await testBase();
+  const places: Readonly<Record<string, string>> = { probe: TRUE, secret: `${base}/secret` };
+  const fill = (text: string) =>
+    text.replace(/{(\w+)}/g, (_, name: string) => places[name] ?? base);
+  const srt = await openSandboxRuntime(folder, { fill });
+  try {
+    const times: number[] = [];
+    for (let round = 0; round < Math.min(rounds, 40); round++)
+      times.push(
+        await timeOf(async () => {
+          const [command = "", ...args] = await srt.command({ tokens: "work" }, []);
+          await start(command, args)();
+        }),
+      );
+    return at(times, 0.5);
+  } finally {
+    await srt.close();
+    await rm(base, { recursive: true, force: true });
+  }
 }
 
 async function reads(): Promise<void> {

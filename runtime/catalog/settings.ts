@@ -5,6 +5,7 @@ import { parseGrant } from "../policy/grammar.js";
 import { parseNetworkRule } from "../policy/hosts.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import { WELL_KNOWN } from "../protocol/known-providers.js";
+import { McpFile } from "../protocol/mcp-file.js";
 import { PolicyFile } from "../protocol/policy-file.js";
 import { ProvidersFile } from "../protocol/providers-file.js";
 import { Settings } from "../protocol/settings.js";
@@ -32,6 +33,11 @@ export function readProviders(file: string): ProvidersFile {
 /** policy.yaml, as `readSettings`; its paths, hosts and programs are well-formed. */
 export function readPolicy(file: string): PolicyFile {
   return readConfig(PolicyFile, file, checkPolicy);
+}
+
+/** mcp-servers.yaml, as `readSettings`; absent turns both halves off. Its capabilities are well-formed, its names its own. */
+export function readMcpServers(file: string): McpFile {
+  return readConfig(McpFile, file, checkMcpServers);
 }
 
 function readConfig<T>(
@@ -106,6 +112,20 @@ function checkAliases(file: ProvidersFile): readonly Finding[] {
     }
   }
   return findings;
+}
+
+function checkMcpServers({ client }: McpFile): readonly Finding[] {
+  const names = client.servers.map(({ name }) => name);
+  return client.servers.flatMap(({ name, capabilities }, i) => [
+    ...(names.indexOf(name) === i
+      ? []
+      : [{ path: ["client", "servers", i, "name"], message: `'${name}' is there twice` }]),
+    ...capabilities.flatMap((source, at) => {
+      const parsed = parseGrant(source);
+      const path = ["client", "servers", i, "capabilities", at];
+      return parsed.ok ? [] : [{ path, message: parsed.problem }];
+    }),
+  ]);
 }
 
 function checkPolicy({ read, write, network, exec }: PolicyFile): readonly Finding[] {

@@ -57,7 +57,8 @@ function request(stream: Socket, method: string, params: unknown): void {
   stream.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method, params })}\n`);
 }
 
-async function connect(
+/** A connection to a socket of ours; throws `daemon_unreachable` or `permission_denied`. */
+export async function connect(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<Disposable & { readonly stream: Socket }> {
@@ -87,7 +88,7 @@ function unreachable(path: string, error: Error): AgentdError {
 }
 
 /** The lines of the connection as JSON. Ends where it ends, however it does. */
-async function* jsonLines(stream: Socket): AsyncGenerator<unknown> {
+export async function* jsonLines(stream: Socket): AsyncGenerator<unknown> {
   let held: string[] = [];
   let heldChars = 0;
   stream.setEncoding("utf8");

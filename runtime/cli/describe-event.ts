@@ -22,6 +22,8 @@ const MAX_CALL = 110;
 
 /** What an operator wants to know without asking; a kind that is not here is shown with `-v` and in the audit trail alone. */
 const OPERATOR: Descriptions = {
+  operator_call: ({ allowed, method, uid }) =>
+    allowed ? undefined : [`refused to uid ${uid ?? "unknown"}: ${method}`, "warn"],
   run_submitted: ({ goal }) => [`goal: ${goal}`, "bold"],
   orchestration_selected: ({ mode, reason }) => [
     `${mode === "direct" ? "one agent, no plan" : "planning"}${reason === undefined ? "" : `: ${reason}`}`,

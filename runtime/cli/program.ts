@@ -5,6 +5,7 @@ import type { ExitCode } from "../protocol/error-code.js";
 import { places } from "../protocol/places.js";
 import { VERSION } from "../version.js";
 import type { Command } from "./command.js";
+import { addGlobalOptions } from "./command-tree.js";
 import type { CliIo } from "./io.js";
 import { printError } from "./print-error.js";
 import { styleFor } from "./style.js";
@@ -33,13 +34,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCo
 }
 
 function newProgram(io: CliIo): Commander {
-  const program = new Commander("agentd");
-  return program
+  return addGlobalOptions(new Commander("agentd"))
     .description("aaOS, the operating system for agents: the daemon and its operator's commands.")
     .version(VERSION, "-V, --version")
-    .option("--root <DIR>", "all of /etc, /var/lib and /run under DIR")
-    .option("--socket <PATH>", "the daemon's socket")
-    .option("--json", "results as JSON")
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({

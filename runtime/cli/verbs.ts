@@ -1,20 +1,11 @@
 import type { Command as Commander } from "commander";
-import type { ExitCode } from "../protocol/error-code.js";
-import type { Command } from "./command.js";
+import { shapeOf } from "./command-tree.js";
+import { type Act, collect, ID_HELP, withRunOptions } from "./verb-options.js";
 import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
-import type { ScheduleOptions } from "./verbs/schedule.js";
+import type { MemoryOptions } from "./verbs/memory.js";
 import type { SubmitOptions } from "./verbs/submit.js";
-
-/** Runs one verb with what the global options say. */
-type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
-
-const ID_HELP = "the id, or at least 4 characters of its beginning or end";
-
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
-  value,
-];
+import { registerAgents, registerManifests, registerSchedule } from "./verbs-agents.js";
 
 /** Every verb with its arguments, on one screen. A verb's own file is loaded when it is called, so that the start is quick. */
 export function registerVerbs(program: Commander, act: Act): void {
@@ -28,7 +19,9 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerManifests(program, act);
   registerAgents(program, act);
   registerSchedule(program, act);
+  registerMemory(program, act);
   registerAudit(program, act);
+  registerCompletion(program, act);
   program
     .command("tools")
     .description("what models can call")
@@ -64,11 +57,35 @@ export function registerVerbs(program: Commander, act: Act): void {
       act(async (command) => (await import("./verbs/configure.js")).configure(command, options)),
     );
   program
+    .command("selftest")
+    .description(
+      "a real goal, and ten attempts that must be refused; exit code 0 is a healthy machine",
+    )
+    .action(() => act(async (command) => (await import("./verbs/selftest.js")).selftest(command)));
+  program
     .command("doctor")
     .description("what works and what does not on this host, each line with its remedy")
     .option("--bundle <FILE>", "write a redacted report for support to FILE")
     .action((options: { bundle?: string }) =>
       act(async (command) => (await import("./verbs/doctor.js")).doctor(command, options)),
+    );
+}
+
+function registerCompletion(program: Commander, act: Act): void {
+  program
+    .command("completion")
+    .description(
+      "print what teaches a shell to complete agentd's words: source <(agentd completion bash)",
+    )
+    .argument("<SHELL>", "bash, zsh or fish")
+    .argument("[WORDS...]", "after `words`: the words so far, for the scripts themselves")
+    .action((shell: string, words: string[]) =>
+      act(async (command) => {
+        const verbs = await import("./verbs/completion.js");
+        return shell === "words"
+          ? verbs.completeWords(command, words, shapeOf(program))
+          : verbs.completion(command, shell);
+      }),
     );
 }
 
@@ -84,111 +101,6 @@ function registerSubmit(program: Commander, act: Act): void {
     .action((words: string[], options: SubmitOptions) =>
       act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
     );
-}
-
-function registerAgents(program: Commander, act: Act): void {
-  const agents = program
-    .command("agents")
-    .description("agents that live until they are stopped (see also list, status, logs, stop)");
-  agents
-    .command("spawn")
-    .description("a new agent of a manifest; prints its id")
-    .argument("<MANIFEST>", "a name of the catalog, or a file")
-    .action((manifest: string) =>
-      act(async (command) => (await import("./verbs/agents.js")).agentsSpawn(command, manifest)),
-    );
-  agents
-    .command("send")
-    .description("a message to an agent; prints its answer")
-    .argument("<AGENT>", "its name, its id, or a part of that")
-    .argument("[MESSAGE...]", "what it is to do")
-    .option("-f, --file <FILE>", "read the message from FILE, - for standard input")
-    .option("--no-wait", "print the message's id and leave")
-    .action((agent: string, words: string[], options: { file?: string; wait?: boolean }) =>
-      act(async (command) =>
-        (await import("./verbs/agents.js")).agentsSend(command, agent, words, options),
-      ),
-    );
-  agents
-    .command("clear")
-    .description("let an agent forget what was said to it; the journal keeps it")
-    .argument("<AGENT>", "its name, its id, or a part of that")
-    .action((agent: string) =>
-      act(async (command) => (await import("./verbs/agents.js")).agentsClear(command, agent)),
-    );
-}
-
-function registerManifests(program: Commander, act: Act): void {
-  const manifests = program
-    .command("manifests")
-    .description("the catalog of agents, read from its files");
-  manifests
-    .command("list")
-    .description("every manifest; files that disabled themselves, and why")
-    .action(() =>
-      act(async (command) => (await import("./verbs/manifests.js")).manifestsList(command)),
-    );
-  manifests
-    .command("show")
-    .description("one manifest whole")
-    .argument("<NAME>")
-    .action((name: string) =>
-      act(async (command) => (await import("./verbs/manifests.js")).manifestsShow(command, name)),
-    );
-  manifests
-    .command("validate")
-    .description("check a manifest's file, or a folder of them")
-    .argument("<PATH>")
-    .action((path: string) =>
-      act(async (command) =>
-        (await import("./verbs/manifests.js")).manifestsValidate(command, path),
-      ),
-    );
-}
-
-function registerSchedule(program: Commander, act: Act): void {
-  const schedule = program
-    .command("schedule")
-    .description("goals by cron expression or time; what was missed is caught up once");
-  withRunOptions(
-    schedule
-      .command("add")
-      .description("carry out a goal later, or again and again")
-      .argument("<WHEN>", 'a cron expression ("0 8 * * 1-5"), a time ("2026-12-01 08:00") or +10m')
-      .argument("[GOAL...]", "what is to be done"),
-  )
-    .option("--timezone <ZONE>", "of the cron expression; the machine's own without it")
-    .action((when: string, words: string[], options: ScheduleOptions) =>
-      act(async (command) =>
-        (await import("./verbs/schedule.js")).scheduleAdd(command, when, words, options),
-      ),
-    );
-  schedule
-    .command("list")
-    .description("what is to come, and what came of it the last time")
-    .option("--all", "those that are done or removed, too")
-    .action((options: { all?: boolean }) =>
-      act(async (command) => (await import("./verbs/schedule.js")).scheduleList(command, options)),
-    );
-  schedule
-    .command("remove")
-    .description("nothing more comes of it; what it has started goes on")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/schedule.js")).scheduleRemove(command, id)),
-    );
-}
-
-/** What says how a goal is to be carried out, now or later. */
-function withRunOptions(command: Commander): Commander {
-  return command
-    .option("-f, --file <FILE>", "read the goal from FILE, - for standard input")
-    .option("--role <NAME>", "one agent of this role, no planner")
-    .option("--param <K=V>", "a parameter of that role; a list as K=a,b (repeatable)", collect)
-    .option("--orchestration <MODE>", "auto, plan or direct")
-    .option("--max-tokens <N>", "most tokens of this run")
-    .option("--max-usd <X>", "most money of this run")
-    .option("--timeout <DUR>", "longest time of this run: 90s, 10m, 1h30m");
 }
 
 function registerRuns(program: Commander, act: Act): void {
@@ -260,6 +172,37 @@ function registerRoles(program: Commander, act: Act): void {
     .action((name: string, options: { param?: readonly string[] }) =>
       act(async (command) =>
         (await import("./verbs/roles.js")).rolesExplain(command, name, options),
+      ),
+    );
+}
+
+function registerMemory(program: Commander, act: Act): void {
+  const memory = program.command("memory").description("what agents remember");
+  const of = (command: Commander): Commander =>
+    command
+      .option("--owner <NAME>", "of this role or manifest alone")
+      .option("--category <NAME>", "fact, observation, decision or preference");
+  of(memory.command("list").description("memories, the newest first"))
+    .option("--limit <N>", "at most N (100)")
+    .action((options: MemoryOptions) =>
+      act(async (command) => (await import("./verbs/memory.js")).memoryList(command, options)),
+    );
+  of(memory.command("query").description("find memories by meaning and by words, as agents do"))
+    .argument("<TEXT...>")
+    .option("--limit <N>", "at most N (10)")
+    .action((words: string[], options: MemoryOptions) =>
+      act(async (command) =>
+        (await import("./verbs/memory.js")).memoryQuery(command, words, options),
+      ),
+    );
+  memory
+    .command("forget")
+    .description("erase memories for good, from the journal too; its chain still verifies")
+    .argument("[ID...]", ID_HELP)
+    .option("--owner <NAME>", "all that this role or manifest remembers")
+    .action((ids: string[], options: { owner?: string }) =>
+      act(async (command) =>
+        (await import("./verbs/memory.js")).memoryForget(command, ids, options),
       ),
     );
 }

@@ -17,12 +17,18 @@ const Manifest = z.object({ version: z.string() });
 export interface SandboxRuntime {
   readonly version: string;
   /** The command that runs the probe under it. */
-  readonly command: (attempt: Attempt, argv: readonly string[]) => Promise<readonly string[]>;
+  readonly command: (
+    attempt: Pick<Attempt, "tokens">,
+    argv: readonly string[],
+  ) => Promise<readonly string[]>;
   readonly close: () => Promise<void>;
 }
 
 /** Its library, the faster way, set up as its manual shows: reading all but what is denied, writing what is allowed, one domain. */
-export async function openSandboxRuntime(folder: string, world: World): Promise<SandboxRuntime> {
+export async function openSandboxRuntime(
+  folder: string,
+  world: Pick<World, "fill">,
+): Promise<SandboxRuntime> {
   const require = createRequire(`${folder}/package.json`);
   const main = require.resolve("@anthropic-ai/sandbox-runtime");
   const { SandboxManager: manager } = (await import(pathToFileURL(main).href)) as {

@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import { AgentdError } from "../protocol/agentd-error.js";
+import type { Caller } from "../protocol/caller.js";
 import { type Frame, MAX_REQUEST_BYTES, METHODS, type RpcRequest } from "../protocol/control.js";
-import type { Peer } from "../runs/engine.js";
+import type { Gate } from "./access.js";
 import { asAgentdError, type ControlLog } from "./control-log.js";
 import {
   describeIssues,
@@ -17,8 +18,10 @@ import { anyHandler, isMethod, isStreaming } from "./registry.js";
 import { lingerAndClose, probeAfterHalfClose, writeText } from "./socket-io.js";
 
 export interface ConnectionOptions {
+  /** What this client may see, behind every method. */
   readonly handlers: Handlers;
-  readonly peer: Peer;
+  readonly gate: Gate;
+  readonly peer: Caller;
   readonly log: ControlLog;
   /** A client that takes nothing for this long is cut off. */
   readonly stallMs: number;
@@ -88,6 +91,7 @@ async function answerCall(
   const checked = METHODS[method].safeParse(params);
   if (!checked.success) return formatError(id, invalid(describeIssues(checked.error)), -32602);
   try {
+    await options.gate(method, checked.data, context.peer);
     return formatResult(id, await anyHandler(options.handlers, method)(checked.data, context));
   } catch (thrown) {
     return formatError(id, asAgentdError(thrown, method, options.log));
@@ -107,6 +111,7 @@ async function answerStream(
   try {
     const checked = METHODS[method].safeParse(params);
     if (!checked.success) throw invalid(describeIssues(checked.error));
+    await options.gate(method, checked.data, context.peer);
     const frames = anyHandler(options.handlers, method)(
       checked.data,
       context,

@@ -1,16 +1,18 @@
-import type { z } from "zod";
 import type { VerifyReport } from "../audit/verify.js";
+import type { Memory } from "../memory/memory.js";
+import type { Loaded } from "../catalog/load-dirs.js";
+import type { AgentManifest } from "../catalog/manifests.js";
 import type {
   CatalogProblem,
   DaemonStatus,
   DoctorCheck,
-  ManifestReport,
   RoleExplanation,
   RoleReport,
+  SelftestReport,
 } from "../protocol/control-results.js";
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
-import type { RunEngine } from "../runs/engine.js";
+import type { Peer, RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
 
@@ -31,16 +33,15 @@ export interface ControlDeps extends EventSource {
     readonly roles: ReadonlyMap<string, RoleReport>;
     readonly problems: readonly CatalogProblem[];
   };
-  readonly manifests: () => {
-    readonly manifests: readonly z.infer<typeof ManifestReport>[];
-    readonly problems: readonly CatalogProblem[];
-  };
+  readonly manifests: () => ReadonlyMap<string, Loaded<AgentManifest>>;
   readonly explainRole: (
     role: RoleReport,
     params: Readonly<Record<string, string | string[]>>,
   ) => RoleExplanation;
-  readonly toolSpecs: readonly ToolSpec[];
+  readonly memory: Pick<Memory, "list" | "query" | "match" | "forget">;
+  readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
+  readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
   readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
 }

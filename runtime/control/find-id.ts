@@ -1,3 +1,4 @@
+import type { Memory } from "../memory/memory.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { AuditFilter } from "../protocol/control.js";
 import { AgentId, RunId, ScheduleId } from "../protocol/ids.js";
@@ -15,12 +16,21 @@ export function findAgent(reader: StoreReader, query: string): AgentId {
   return AgentId.parse(only("agent", query, reader.matchAgent(query)));
 }
 
+/** The one memory that the query means; throws as `findRun` does. */
+export function findMemory(memory: Pick<Memory, "match">, query: string): string {
+  return only("memory", query, memory.match(query));
+}
+
 /** The one schedule that the query means; throws as `findRun` does. */
 export function findSchedule(reader: StoreReader, query: string): ScheduleId {
   return ScheduleId.parse(only("schedule", query, reader.matchSchedule(query)));
 }
 
-function only(noun: "run" | "agent" | "schedule", query: string, found: readonly string[]): string {
+function only(
+  noun: "run" | "agent" | "memory" | "schedule",
+  query: string,
+  found: readonly string[],
+): string {
   const [first, ...rest] = found;
   if (first === undefined) {
     throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`);
@@ -30,7 +40,7 @@ function only(noun: "run" | "agent" | "schedule", query: string, found: readonly
   throw new AgentdError(
     "ambiguous_id",
     `find ${noun}`,
-    `${quote(query)} matches ${found.length} ${noun}s: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
+    `${quote(query)} matches ${found.length} ${noun === "memory" ? "memories" : `${noun}s`}: ${found.slice(0, MAX_CANDIDATES).join(", ")}${more}`,
   );
 }
 

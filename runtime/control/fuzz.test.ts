@@ -135,7 +135,7 @@ describe("10,000 random and mutated frames", () => {
     expect((await client.next())?.result).toBeDefined();
     const lines = calls.flatMap(linesOf);
     expect(tally.answers).toBe(lines.length + frames.length - calls.length - tally.streams);
-    expect(tally.streams).toBeGreaterThan(100);
+    expect(tally.streams).toBeGreaterThan(50);
     expect(daemon.logged).toEqual([]);
   }, 120_000);
 

@@ -1,10 +1,10 @@
+import type { Caller } from "../protocol/caller.js";
 import type { Frame, Method, MethodParams } from "../protocol/control.js";
 import type { CallMethod, CallResult, StreamMethod } from "../protocol/control-results.js";
-import type { Peer } from "../runs/engine.js";
 
 /** Who asks, and until when an answer is of use: `signal` aborts when the client is gone or the daemon closes. */
 export interface CallContext {
-  readonly peer: Peer;
+  readonly peer: Caller;
   readonly signal: AbortSignal;
 }
 

@@ -15,6 +15,9 @@ import { auditQuery } from "./methods/audit-query.js";
 import { auditTail } from "./methods/audit-tail.js";
 import { auditVerify } from "./methods/audit-verify.js";
 import { manifestList } from "./methods/manifest-list.js";
+import { memoryForget } from "./methods/memory-forget.js";
+import { memoryList } from "./methods/memory-list.js";
+import { memoryQuery } from "./methods/memory-query.js";
 import { roleExplain } from "./methods/role-explain.js";
 import { roleList } from "./methods/role-list.js";
 import { roleShow } from "./methods/role-show.js";
@@ -28,6 +31,7 @@ import { scheduleAdd } from "./methods/schedule-add.js";
 import { scheduleList } from "./methods/schedule-list.js";
 import { scheduleRemove } from "./methods/schedule-remove.js";
 import { systemDoctor } from "./methods/system-doctor.js";
+import { systemSelftest } from "./methods/system-selftest.js";
 import { systemStatus } from "./methods/system-status.js";
 import { toolInvoke } from "./methods/tool-invoke.js";
 import { toolList } from "./methods/tool-list.js";
@@ -61,10 +65,14 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "role.list": roleList(deps),
     "role.show": roleShow(deps),
     "role.explain": roleExplain(deps),
+    "memory.list": memoryList(deps),
+    "memory.query": memoryQuery(deps),
+    "memory.forget": memoryForget(deps),
     "audit.query": auditQuery(deps),
     "audit.verify": auditVerify(deps),
     "audit.tail": auditTail(deps),
     "system.status": systemStatus(deps),
     "system.doctor": systemDoctor(deps),
+    "system.selftest": systemSelftest(deps),
   };
 }

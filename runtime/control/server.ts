@@ -1,7 +1,8 @@
 import { chmodSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { AgentdError } from "../protocol/agentd-error.js";
-import type { Peer } from "../runs/engine.js";
+import type { Caller } from "../protocol/caller.js";
+import type { Gate } from "./access.js";
 import { claimSocket } from "./claim-socket.js";
 import { serveConnection } from "./connection.js";
 import type { ControlLog } from "./control-log.js";
@@ -13,8 +14,10 @@ const CLOSE_GRACE_MS = 1_000;
 
 export interface ServerOptions {
   readonly socketPath: string;
-  readonly handlers: Handlers;
-  readonly peerOf: (socket: Socket) => Peer;
+  readonly peerOf: (socket: Socket) => Caller;
+  readonly gate: Gate;
+  /** The API as one caller sees it; asked once for each connection. */
+  readonly handlersFor: (caller: Caller) => Handlers;
   readonly log: ControlLog;
   /** Clients at the same time; over it the one idle for longest is let go. */
   readonly maxConnections?: number;
@@ -76,10 +79,12 @@ function admit(
   const onWaiting = (waiting: boolean) => {
     client.idleSince = waiting ? Date.now() : undefined;
   };
+  const peer = options.peerOf(socket);
   // It never rejects: whatever happens on a connection stays there.
   void serveConnection(socket, {
-    handlers: options.handlers,
-    peer: options.peerOf(socket),
+    handlers: options.handlersFor(peer),
+    gate: options.gate,
+    peer,
     log: options.log,
     stallMs,
     signal: options.signal,

@@ -16,7 +16,7 @@ export interface Limits {
   readonly cpu_seconds: number;
 }
 
-export type LimitClass = "files" | "small" | "build" | "web";
+export type LimitClass = "files" | "small" | "build" | "web" | "model";
 
 /** Generous for honest work, and far below what would hurt the host. `/tmp` counts as memory. */
 const LIMITS: Readonly<Record<LimitClass, Limits>> = {
@@ -55,6 +55,16 @@ const LIMITS: Readonly<Record<LimitClass, Limits>> = {
     processes: 64,
     cpu_millis: 1_000,
     io_weight: 100,
+    open_files: 512,
+    file_bytes: 0,
+    tmp_bytes: 0,
+    cpu_seconds: 86_400,
+  },
+  model: {
+    memory_bytes: GIB,
+    processes: 64,
+    cpu_millis: 1_000,
+    io_weight: 50,
     open_files: 512,
     file_bytes: 0,
     tmp_bytes: 0,

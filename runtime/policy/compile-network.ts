@@ -23,6 +23,7 @@ export function mayUseNetwork(
   const isGranted = capabilities.some(({ kind }) => kind === "network" || kind === "web_search");
   switch (request.kind) {
     case "files":
+    case "model":
       return false;
     case "web":
       return isGranted;

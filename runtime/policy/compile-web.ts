@@ -1,4 +1,4 @@
-import type { Compiled, HostFacts, WebRequest } from "../protocol/compile.js";
+import type { Compiled, HostFacts, ModelRequest, WebRequest } from "../protocol/compile.js";
 import { buildPlan } from "./build-plan.js";
 import { factOf } from "./compile-grants.js";
 import { limitsOf } from "./compile-limits.js";
@@ -10,15 +10,19 @@ import type { LandlockAbi } from "./landlock-abi.js";
 import { kernelUnits, pathGrants } from "./path-grants.js";
 import { profileOf } from "./program-profiles.js";
 
-/** The web worker: Node, our script, and the egress proxy. It has no file of the user's, no scratch, and starts nothing. */
+/**
+ * Node and our script: a web worker with the egress proxy, a model's process without any network. It has no file of the user's, no
+ * scratch, and starts nothing.
+ */
 export function compileWeb(
-  request: WebRequest,
+  request: WebRequest | ModelRequest,
   authority: Authority,
   facts: HostFacts,
   abi: LandlockAbi,
 ): Compiled {
   const { capabilities, ceiling } = authority;
-  if (!mayUseNetwork(capabilities, request)) {
+  const isWeb = request.kind === "web";
+  if (isWeb && !mayUseNetwork(capabilities, request)) {
     const message = "no token grants the network";
     return { ok: false, denial: { layer: "token", message, capability: "web_search" } };
   }
@@ -42,8 +46,8 @@ export function compileWeb(
     ],
     units,
     grants: { pieces: [], standing, problems: [], notes: [] },
-    limits: limitsOf("web"),
-    listeners: egressListeners("web", true),
+    limits: limitsOf(request.kind),
+    listeners: egressListeners(request.kind, isWeb),
     dev: true,
     proc: profileOf("node").proc,
     execLimit: 1,
@@ -52,7 +56,7 @@ export function compileWeb(
     env: { LANG: "C.UTF-8", TZ: "UTC" },
     cwd: "/",
     umask: 0o077,
-    strength: kernelStrength(capabilities, wanted, units, standing, true),
+    strength: kernelStrength(capabilities, wanted, units, standing, isWeb),
   } as const;
   return buildPlan(parts, facts, abi);
 }

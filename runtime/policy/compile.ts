@@ -23,6 +23,7 @@ export function compile(request: CompileRequest, authority: Authority, facts: Ho
     case "program":
       return compileProgram(request, authority, facts, abi);
     case "web":
+    case "model":
       return compileWeb(request, authority, facts, abi);
   }
 }

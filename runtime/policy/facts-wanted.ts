@@ -42,6 +42,7 @@ function requestPaths(request: CompileRequest): readonly string[] {
         ...(request.cwd === "/" ? [] : [request.cwd]),
       ];
     case "web":
+    case "model":
       return [request.script, ...request.trees];
   }
 }
@@ -52,6 +53,7 @@ export function programNames(request: CompileRequest, authority: Authority): rea
     case "files":
       return [];
     case "web":
+    case "model":
       return ["node"];
     case "program":
       return programsFor(request.program, grantedPrograms(authority));

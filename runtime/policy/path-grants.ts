@@ -49,7 +49,7 @@ export function pathGrants(
   capabilities: readonly Capability[],
   request: CompileRequest,
 ): readonly PathGrant[] {
-  if (request.kind === "web") return [];
+  if (request.kind === "web" || request.kind === "model") return [];
   const own = capabilities.flatMap(ownGrant);
   if (request.kind === "files") return own;
   const { purpose } = request;

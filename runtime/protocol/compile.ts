@@ -7,7 +7,7 @@ import type { ConfinementPlan, SeccompArch } from "./confinement.js";
  */
 
 /** Which confined process, and what for. The agent's capabilities and the operator's ceiling come beside it. */
-export type CompileRequest = FilesRequest | ProgramRequest | WebRequest;
+export type CompileRequest = FilesRequest | ProgramRequest | WebRequest | ModelRequest;
 
 /** The warm file worker of one agent (`aaos-files`); the plan's argv holds its grant table. */
 export interface FilesRequest {
@@ -53,6 +53,11 @@ export interface WebRequest {
   readonly args: readonly string[];
   readonly trees: readonly string[];
   readonly cgroup_name: string;
+}
+
+/** Node with our own script and a model's files, read-only, and nothing else: no file of anybody's, no network, no agent. */
+export interface ModelRequest extends Omit<WebRequest, "kind"> {
+  readonly kind: "model";
 }
 
 /** What must be looked up on the host before a request can be compiled. */

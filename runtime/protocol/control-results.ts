@@ -3,6 +3,7 @@ import { StopReason } from "./agent.js";
 import { AgentSummary, type Method, RunSummary, StepSummary, WireEvent } from "./control.js";
 import { Json, JsonObject } from "./json.js";
 import { Manifest } from "./manifest.js";
+import { FoundMemory, MemoryEntry } from "./memory.js";
 import { Plan } from "./plan.js";
 import { Role } from "./role.js";
 import { RunRequest } from "./run.js";
@@ -78,7 +79,7 @@ export const RoleReport = z.strictObject({
 });
 export type RoleReport = z.infer<typeof RoleReport>;
 
-export const ManifestReport = z.strictObject({
+const ManifestReport = z.strictObject({
   manifest: Manifest,
   file: z.string(),
   origin: z.enum(["vendor", "operator"]),
@@ -141,6 +142,14 @@ export const DoctorCheck = z.strictObject({
 });
 export type DoctorCheck = z.infer<typeof DoctorCheck>;
 
+/** What a selftest came to: a line for each thing that had to work and each that had to be refused. */
+export const SelftestReport = z.strictObject({
+  ok: z.boolean(),
+  elapsed_ms: z.int(),
+  checks: z.array(DoctorCheck),
+});
+export type SelftestReport = z.infer<typeof SelftestReport>;
+
 /** Results by method; the streaming methods answer with frames instead. */
 export const RESULTS = {
   "run.submit": z.strictObject({ run_id: z.string() }),
@@ -179,10 +188,25 @@ export const RESULTS = {
   }),
   "role.show": RoleReport,
   "role.explain": RoleExplanation,
+  "memory.list": z.strictObject({ memories: z.array(MemoryEntry) }),
+  "memory.query": z.strictObject({
+    results: z.array(FoundMemory),
+    /** Why meaning was not searched; null where it was. */
+    text_only: z.string().nullable(),
+  }),
+  "memory.forget": z.strictObject({
+    ok: z.literal(true),
+    memories: z.int(),
+    /** Events whose content is gone from the journal. */
+    erased: z.int(),
+    /** Events of agents at work that still hold some of it. */
+    kept: z.int(),
+  }),
   "audit.query": z.strictObject({ events: z.array(WireEvent) }),
   "audit.verify": VerifyReport,
   "system.status": DaemonStatus,
   "system.doctor": z.strictObject({ checks: z.array(DoctorCheck) }),
+  "system.selftest": SelftestReport,
 } as const satisfies Partial<Record<Method, z.ZodType>>;
 export type CallMethod = keyof typeof RESULTS;
 export type CallResult<M extends CallMethod> = z.output<(typeof RESULTS)[M]>;

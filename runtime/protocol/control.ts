@@ -2,6 +2,7 @@ import { z } from "zod";
 import { AgentLifecycle, AgentState } from "./agent.js";
 import { EventBody } from "./event.js";
 import { Json, JsonObject } from "./json.js";
+import { MemoryCategory } from "./memory.js";
 import { Usage } from "./model.js";
 import { Plan } from "./plan.js";
 import { Orchestration, RunRequest, RunState } from "./run.js";
@@ -50,6 +51,12 @@ const IdQuery = z.string().min(4).max(26);
 
 const RunQuery = z.strictObject({ run_id: IdQuery });
 const AgentQuery = z.strictObject({ agent_id: IdQuery });
+const MemoryFilter = z.strictObject({
+  /** An identity: the name of a role or manifest. All of them where it is left out. */
+  owner: z.string().min(1).optional(),
+  category: MemoryCategory.optional(),
+});
+
 const RoleQuery = z.strictObject({ name: z.string().min(1) });
 
 /** A message to an agent. */
@@ -119,11 +126,31 @@ export const METHODS = {
   "role.list": z.strictObject({}),
   "role.show": RoleQuery,
   "role.explain": z.strictObject({ ...RoleQuery.shape, params: RunRequest.shape.params }),
+  "memory.list": z.strictObject({
+    ...MemoryFilter.shape,
+    limit: z.int().min(1).max(10_000).default(100),
+  }),
+  "memory.query": z.strictObject({
+    ...MemoryFilter.shape,
+    query: z.string().min(1).max(4_096),
+    limit: z.int().min(1).max(100).default(10),
+  }),
+  /** Either memories or one whole identity. */
+  "memory.forget": z
+    .strictObject({
+      memory_ids: z.array(IdQuery).max(1_000).default([]),
+      owner: z.string().min(1).optional(),
+    })
+    .refine(
+      ({ memory_ids, owner }) => memory_ids.length > 0 !== (owner !== undefined),
+      "needs memory_ids or an owner, and not both",
+    ),
   "audit.query": AuditFilter,
   "audit.verify": z.strictObject({}),
   "audit.tail": AuditFilter,
   "system.status": z.strictObject({}),
   "system.doctor": z.strictObject({}),
+  "system.selftest": z.strictObject({}),
 } as const;
 export type Method = keyof typeof METHODS;
 export type MethodParams<M extends Method> = z.output<(typeof METHODS)[M]>;

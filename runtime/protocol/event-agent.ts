@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { AgentLifecycle, StopReason } from "./agent.js";
+import { MemoryId } from "./ids.js";
 import { Manifest } from "./manifest.js";
+import { MemoryCategory } from "./memory.js";
 import { Message } from "./message.js";
 import { ReplyEnd } from "./model.js";
 
@@ -125,16 +127,30 @@ export const AgentEvents = [
       "reply_parse_error",
     ]),
   }),
+  /** The content is here and nowhere else in the journal that is not a transcript; `memory forget` erases it. */
   z.strictObject({
     kind: z.literal("memory_stored"),
-    memory_id: z.string(),
-    category: z.string(),
+    memory_id: MemoryId,
+    owner: z.string(),
+    category: MemoryCategory,
+    content: z.string(),
+    /** SHA-256 of the content as it was given, hex. */
     content_hash: z.string(),
+    replaces: MemoryId.optional(),
   }),
   z.strictObject({
     kind: z.literal("memory_queried"),
+    owner: z.string().nullable(),
     query_hash: z.string(),
     results_count: z.int(),
+    /** What was found counts as used. */
+    memory_ids: z.array(MemoryId),
+  }),
+  z.strictObject({
+    kind: z.literal("memory_deleted"),
+    memory_id: MemoryId,
+    owner: z.string(),
+    reason: z.enum(["deleted", "replaced", "evicted", "expired", "forgotten"]),
   }),
   z.strictObject({
     kind: z.literal("session_store_error"),

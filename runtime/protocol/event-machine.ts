@@ -9,6 +9,8 @@ export const MachineEvents = [
     confinement: z.array(z.string()),
   }),
   z.strictObject({ kind: z.literal("daemon_stopped"), reason: z.string() }),
+  /** The operator's files were read again; `problems` of those that are broken and keep what they said before. */
+  z.strictObject({ kind: z.literal("configuration_reloaded"), problems: z.array(z.string()) }),
   /** A role, manifest or skill that is broken disables itself. */
   z.strictObject({
     kind: z.literal("catalog_entry_disabled"),
@@ -23,6 +25,16 @@ export const MachineEvents = [
     last_seq: z.int().positive(),
     reason: z.string(),
   }),
+  /** Who asked the daemon for what: every call that acts, and every one that was refused. `target` is the id as they named it. */
+  z.strictObject({
+    kind: z.literal("operator_call"),
+    method: z.string(),
+    uid: z.int().nullable(),
+    groups: z.array(z.int()),
+    admin: z.boolean(),
+    allowed: z.boolean(),
+    target: z.string().optional(),
+  }),
   z.strictObject({
     kind: z.literal("egress_decided"),
     host: z.string(),
@@ -31,5 +43,21 @@ export const MachineEvents = [
     verdict: z.enum(["allowed", "denied", "failed", "cut"]),
     reason: z.string(),
     address: z.string().optional(),
+  }),
+  /** An MCP server was started, ended, or is away; `problem` says why. */
+  z.strictObject({
+    kind: z.literal("mcp_server_changed"),
+    server: z.string(),
+    state: z.enum(["ready", "waiting", "stopped"]),
+    protocol: z.string().nullable(),
+    problem: z.string().nullable(),
+  }),
+  /** What an MCP server offers is no longer what it was; full names of its tools. */
+  z.strictObject({
+    kind: z.literal("mcp_tools_changed"),
+    server: z.string(),
+    added: z.array(z.string()),
+    removed: z.array(z.string()),
+    changed: z.array(z.string()),
   }),
 ] as const;

@@ -17,6 +17,13 @@ export const EventBody = z.discriminatedUnion("kind", [
 ]);
 export type EventBody = z.infer<typeof EventBody>;
 export type EventKind = EventBody["kind"];
+/** Every kind there is, in the order of their files. */
+export const EVENT_KINDS: readonly string[] = [
+  ...RunEvents,
+  ...AgentEvents,
+  ...ToolEvents,
+  ...MachineEvents,
+].map(({ shape }) => shape.kind.value);
 export type EventBodyOf<K extends EventKind> = Extract<EventBody, { kind: K }>;
 
 /** Whom it happened to and who did it. `actor`: `daemon`, `planner`, `agent`, or `uid:1000` for an operator. */

@@ -16,6 +16,9 @@ export type ScheduleId = z.infer<typeof ScheduleId>;
 export const TokenId = ulidText.brand<"TokenId">();
 export type TokenId = z.infer<typeof TokenId>;
 
+export const MemoryId = ulidText.brand<"MemoryId">();
+export type MemoryId = z.infer<typeof MemoryId>;
+
 /** A step's id is the planner's own word, unique within one plan: letters, digits, `_`, `-` and `.`. */
 export const StepId = z
   .string()

@@ -22,6 +22,10 @@ export interface Places {
   readonly vendorManifestsDir: string;
   readonly stateDir: string;
   readonly databaseFile: string;
+  /** Made of the database, and made anew where it is missing. */
+  readonly memoryIndexFile: string;
+  /** Skills that were added while the daemon ran. */
+  readonly addedSkillsDir: string;
   /** A run's scratch is the folder of its id in here. */
   readonly workspaceDir: string;
   readonly runtimeDir: string;
@@ -62,10 +66,17 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
     vendorManifestsDir: posix.join(share, "manifests"),
     stateDir: state,
     databaseFile: posix.join(state, "aaos.db"),
+    memoryIndexFile: posix.join(state, "memory-index.db"),
+    addedSkillsDir: posix.join(state, "skills"),
     workspaceDir: posix.join(state, "workspace"),
     runtimeDir: runtime,
     socketPath: socket ?? posix.join(runtime, "agentd.sock"),
   };
+}
+
+/** True for the machine's own daemon; false for one under `--root`. */
+export function isInstalled(at: Places): boolean {
+  return at.configDir === "/etc/aaos";
 }
 
 /** What no policy can ever open to an agent, beside what `policy/ceiling.ts` knows: the same places under `--root`. */

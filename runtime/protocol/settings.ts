@@ -45,6 +45,12 @@ export const Settings = z.strictObject({
       max_parallel_steps: z.int().min(1).max(1_000).default(16),
     })
     .prefault({}),
+  memory: z
+    .strictObject({
+      /** Memories that were not used for so many days are erased; 0 keeps them. */
+      retention_days: z.int().min(0).default(0),
+    })
+    .prefault({}),
   web: z
     .strictObject({
       timeout_s: z.number().positive().max(600).default(30),

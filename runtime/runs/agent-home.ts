@@ -1,4 +1,5 @@
 import type { EventContext } from "../protocol/event.js";
+import type { Manifest } from "../protocol/manifest.js";
 import type { PlanStep } from "../protocol/plan.js";
 import type { Role } from "../protocol/role.js";
 import type { Account } from "./budgets/account.js";
@@ -16,6 +17,8 @@ export interface AgentHome {
   readonly of: Pick<EventContext, "run_id" | "step_id">;
   /** How many agents stand between it and whom nobody spawned. */
   readonly depth: number;
+  /** What its manifest says of its memory; a role's agent has none of its own. */
+  readonly memory?: Manifest["memory"];
   /** Tools whose calls wait for an operator's word; a child waits for all that its parent does. */
   readonly approval_required: readonly string[];
   /** What it spends from, and its children with it. */

@@ -5,6 +5,7 @@ import { throwIfLetGo } from "../agent/let-go.js";
 import { errorText } from "../base/error-text.js";
 import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
+import type { Memory } from "../memory/memory.js";
 import { decideTool } from "../policy/decide.js";
 import type { AgentsPort } from "../protocol/agents-port.js";
 import type { EventBody } from "../protocol/event.js";
@@ -30,13 +31,14 @@ export interface Called {
 }
 
 export interface ToolCallDeps {
-  readonly tools: readonly Tool[];
+  readonly tools: () => readonly Tool[];
   readonly ledger: TokenLedger;
   readonly now: () => number;
   readonly web: ToolContext["web"];
   readonly rest: AbortSignal;
   readonly underWay: Set<Promise<unknown>>;
   readonly agentsFor: (agent: LiveAgent) => AgentsPort;
+  readonly memory: Pick<Memory, "portFor">;
 }
 
 /** What every tool call is given. */
@@ -54,6 +56,7 @@ export function toolCallDeps({
     rest,
     underWay: shared.toolCalls,
     agentsFor: shared.agentsFor,
+    memory: deps.memory,
   };
 }
 
@@ -86,7 +89,7 @@ async function carryOut(
   signal: AbortSignal,
 ): Promise<Called> {
   const startedAt = deps.now();
-  const tool = deps.tools.find((candidate) => candidate.name === request.name);
+  const tool = deps.tools().find((candidate) => candidate.name === request.name);
   const text = canonicalize(request.input) ?? "null";
   const [invoked] = await agent.record({
     kind: "tool_invoked",
@@ -103,7 +106,8 @@ async function carryOut(
   throwIfLetGo(signal);
   if (!result.ok && result.error.code === "disk_full")
     agent.trouble.diskFull = result.error.message;
-  const told = toldOf(request, result, confinement(), deps.now() - startedAt);
+  const layers = [...confinement(), ...(tool?.confinement?.() ?? [])];
+  const told = toldOf(request, result, layers, deps.now() - startedAt);
   if (tool?.read_only === false) {
     return { result, tell: (...more) => record(...told, ...more) };
   }
@@ -150,7 +154,7 @@ async function outcome(
   deps: ToolCallDeps,
   signal: AbortSignal,
 ): Promise<ToolResult> {
-  if (tool === undefined) return unknownTool(request.name, deps.tools);
+  if (tool === undefined) return unknownTool(request.name, deps.tools());
   if (request.malformed !== undefined) {
     return toolFailure(
       "invalid_input",
@@ -167,6 +171,7 @@ async function outcome(
       ports,
       agents: deps.agentsFor(agent),
       grant: grantFor(agent, deps),
+      memory: deps.memory.portFor(agent.memory, agent.record),
       workspace: agent.workspace,
       web: deps.web,
       signal,

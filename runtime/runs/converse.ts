@@ -125,5 +125,5 @@ function prewarm({ id, home, ports }: LiveAgent): void {
 /** The tools whose use some token of the agent allows; a model is not shown what it would be denied. */
 function callableTools({ id, home }: LiveAgent, { now }: ToolCallDeps) {
   const held = home.shared.ledger.heldBy(id);
-  return home.deps.tools.filter((tool) => decideTool(tool.name, tool.implied_by, held, now()).ok);
+  return home.deps.tools().filter((tool) => decideTool(tool.name, tool.implied_by, held, now()).ok);
 }

@@ -2,6 +2,7 @@ import type { Journal } from "../audit/journal.js";
 import type { Entropy } from "../base/ulid.js";
 import type { Loaded } from "../catalog/load-dirs.js";
 import type { AgentManifest } from "../catalog/manifests.js";
+import type { Memory } from "../memory/memory.js";
 import type { Ceiling } from "../policy/ceiling.js";
 import type { Capability } from "../protocol/capability.js";
 import type { Compiled, CompileRequest } from "../protocol/compile.js";
@@ -13,6 +14,7 @@ import type { ConfinedAgent } from "../sandbox/confined-agent.js";
 import type { StoreReader } from "../store/reader.js";
 import type { Tool } from "../tools/tool.js";
 import type { Roles } from "./check-plan.js";
+import type { McpLaunch } from "./mcp-launch.js";
 
 /** Everything that carrying out goals needs, wired in the main. */
 export interface EngineDeps {
@@ -20,7 +22,9 @@ export interface EngineDeps {
   /** What the journal holds. */
   readonly reader: StoreReader;
   readonly models: ModelDirectory;
-  readonly tools: readonly Tool[];
+  /** Every tool that there is now: those of MCP servers come and go. */
+  readonly tools: () => readonly Tool[];
+  readonly memory: Memory;
   readonly roles: () => Roles;
   readonly manifests: () => ReadonlyMap<string, Loaded<AgentManifest>>;
   readonly settings: Settings;
@@ -38,6 +42,7 @@ export interface EngineDeps {
     request: CompileRequest,
     holder: { readonly capabilities: readonly Capability[]; readonly ceiling: Ceiling },
   ) => Promise<Compiled>;
+  readonly servers: McpLaunch;
   readonly entropy: Entropy;
   readonly log: (
     level: "info" | "warn" | "error",

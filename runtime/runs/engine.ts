@@ -1,6 +1,7 @@
 import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { LaunchServer } from "../tools/mcp/server-link.js";
 import type { AgentOperations } from "./agents/operate-agents.js";
 
 /** Who asks, as the socket tells; null where it cannot. */
@@ -30,6 +31,8 @@ export interface RunEngine {
   readonly agents: AgentOperations;
   /** Ends one agent; the step that it works for fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
+  /** Launches an MCP server as a holder of tokens. */
+  readonly launchServer: LaunchServer;
   /**
    * Lets go of all runs, for the next daemon to take up. Tool calls under way have until `signal` aborts; one that is cut then has no
    * outcome in the journal.

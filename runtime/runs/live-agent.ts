@@ -1,5 +1,6 @@
 import type { Ceiling } from "../policy/ceiling.js";
 import type { AgentId } from "../protocol/ids.js";
+import type { MemoryRules } from "../protocol/memory.js";
 import type { AgentPorts } from "../sandbox/agent-ports.js";
 import type { AgentHome } from "./agent-home.js";
 import type { BudgetScope } from "./budgets/account.js";
@@ -14,6 +15,7 @@ export interface LiveAgent {
   readonly ports: AgentPorts;
   /** The run's directory, absolute and resolved. */
   readonly workspace: string;
+  readonly memory: MemoryRules;
   readonly record: Recorder;
   /** What happened to it that its step's failure is put down to, whatever its model makes of it. */
   readonly trouble: { diskFull?: string; overspent?: BudgetScope };

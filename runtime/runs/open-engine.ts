@@ -16,6 +16,7 @@ import { openModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
 import { actorOf, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
+import { launchMcpServer } from "./mcp-holder.js";
 import { explicitPlan } from "./orchestrate.js";
 import { orders } from "./orders.js";
 import { restoreLedger } from "./restore-ledger.js";
@@ -87,6 +88,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
       await agent?.ended;
     },
+    launchServer: launchMcpServer({ deps, shared }),
     close: async (signal) => {
       closing = true;
       runs.close();

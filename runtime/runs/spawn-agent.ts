@@ -9,6 +9,7 @@ import type { Token } from "../protocol/token.js";
 import type { AgentHome } from "./agent-home.js";
 import { confinedAgent, watchTokens } from "./confined-agent.js";
 import type { LiveAgent } from "./live-agent.js";
+import { memoryRules } from "./memory-rules.js";
 import { recorder } from "./record.js";
 import { tokenText } from "./token-ledger.js";
 
@@ -152,6 +153,10 @@ function live(
     home,
     ceiling,
     ports,
+    memory: memoryRules(name, {
+      isChild: home.depth > 0,
+      ...(home.memory === undefined ? {} : { manifest: home.memory }),
+    }),
     workspace: home.dir,
     trouble: {},
     record: recorder(home.deps.journal, {

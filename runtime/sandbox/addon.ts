@@ -29,6 +29,12 @@ export interface Addon {
     onMessage: (text: string | null, fds: readonly number[]) => void,
   ) => AddonChannel;
   readonly peerCredentials: (fd: number) => PeerCredentials;
+  /** The number of a group by its name; null where there is none. */
+  readonly groupId: (name: string) => number | null;
+  /**
+   * One datagram to a Unix socket; `@` begins an abstract name. Never waits: false where the receiver is behind.
+   */
+  readonly sendDatagram: (path: string, text: string) => boolean;
   /** False when the process is gone. */
   readonly sendSignal: (pidfd: number, signal: number) => boolean;
   /** What the running kernel knows; 0 where Landlock is missing or switched off. */

@@ -70,6 +70,12 @@ describe("an agent reads", () => {
       expect(await read(path)).toMatchObject(denied("token", `file_read: ${base}/secret/file`));
   });
 
+  it("no path that no file can have: it is told so", async () => {
+    for (const path of ["a".repeat(256), "é".repeat(128), "a/".repeat(2_100)])
+      expect(await read(`in/${path}`)).toMatchObject({ error: { kind: "invalid_input" } });
+    expect(text(await read(`in/${"é".repeat(127)}`))).toContain("no such file");
+  });
+
   it("nothing outside its grants: neither past the tokens nor past the kernel", async () => {
     const path = `${base}/secret/file`;
     expect(await read("secret/file")).toMatchObject(denied("token", `file_read: ${path}`));

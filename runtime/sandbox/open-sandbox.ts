@@ -2,6 +2,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type AgentPorts, openAgentPorts } from "./agent-ports.js";
 import type { ConfinedAgent, Machine } from "./confined-agent.js";
+import { type ConfinedServer, launchServer, type ServerLaunch } from "./confined-server.js";
 import type { WebWorkerProgram } from "./confined-web.js";
 import { SpareWebWorkers, type SpareWebWorkersOptions } from "./spare-web-workers.js";
 
@@ -21,6 +22,11 @@ export interface SandboxOptions {
 /** Everything between the launcher and the tools. */
 export interface Sandbox {
   readonly portsFor: (agent: ConfinedAgent) => AgentPorts;
+  /** A process that answers requests until it is killed. */
+  readonly launch: (
+    server: Omit<ServerLaunch, "machine">,
+    signal: AbortSignal,
+  ) => ReturnType<typeof launchServer>;
   /** So many agents are going to fetch pages: starts web workers for them beside what they wait for. */
   readonly prepareWeb: (agents: number) => void;
   /** Ends every agent's processes and the launcher. */
@@ -35,6 +41,7 @@ const MAX_SPARES = 4;
 export function openSandbox(options: SandboxOptions): Sandbox {
   const { machine, homes, idleMs = IDLE_MS } = options;
   const open = new Set<AgentPorts>();
+  const servers = new Set<ConfinedServer>();
   const spares = new SpareWebWorkers({ machine, idleMs, compile: options.compileSpare });
   const spareWeb = spares.take.bind(spares);
   return {
@@ -59,7 +66,16 @@ export function openSandbox(options: SandboxOptions): Sandbox {
       open.add(owned);
       return owned;
     },
+    launch: async (server, signal) => {
+      const launched = await launchServer({ machine, ...server }, signal);
+      if (!launched.ok) return launched;
+      servers.add(launched.server);
+      void launched.server.exited.then(() => servers.delete(launched.server));
+      return launched;
+    },
     close: async () => {
+      for (const server of servers) server.kill();
+      await Promise.all([...servers].map(({ exited }) => exited));
       await Promise.all([spares.close(), ...[...open].map((ports) => ports.close())]);
       await machine.spawner.close();
     },

@@ -2,8 +2,8 @@ import type { Readable, Writable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { errorText } from "../base/error-text.js";
 import type { PortResult } from "../protocol/ports.js";
+import { textLines } from "../protocol/text-lines.js";
 import { WEB_WORKER_MAX_LINE_BYTES, WebWorkerRequest } from "../protocol/web-worker-wire.js";
-import { textLines } from "./text-lines.js";
 import { type WebHop, webHop } from "./web-hop.js";
 
 /**

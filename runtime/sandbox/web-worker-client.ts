@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import { errorText } from "../base/error-text.js";
 import type { Denial } from "../protocol/access.js";
 import type { PortResult, WebPort, WebRequest } from "../protocol/ports.js";
+import { textLines } from "../protocol/text-lines.js";
 import { webAddress } from "../protocol/web-address.js";
 import {
   WEB_WORKER_MAX_BODY_BYTES,
@@ -11,7 +12,6 @@ import {
 } from "../protocol/web-worker-wire.js";
 import { checkHostProof } from "./check-proof.js";
 import { portFailure } from "./port-failure.js";
-import { textLines } from "./text-lines.js";
 import type { WebHop } from "./web-hop.js";
 
 /** A running web worker, however it was started and confined. */

@@ -1,9 +1,10 @@
 import type { AgentSummary } from "../protocol/control.js";
 import { Manifest } from "../protocol/manifest.js";
 import type { Token } from "../protocol/token.js";
+import { exactAlone } from "./exact-alone.js";
 import type { Database } from "./open.js";
 import type { AgentDetail } from "./reader.js";
-import { exactAlone, usageOf } from "./run-queries.js";
+import { usageOf } from "./run-queries.js";
 
 interface AgentRow {
   readonly agent_id: string;

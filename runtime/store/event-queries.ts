@@ -1,6 +1,6 @@
-import type { AuditFilter } from "../protocol/control.js";
 import type { AuditEvent, ErasedEvent } from "../protocol/event.js";
 import type { Database } from "./open.js";
+import type { EventFilter } from "./reader.js";
 
 /** A row of `events`, as it lies in the table. */
 export interface EventRow {
@@ -24,7 +24,7 @@ type Read<T> = (parameters: Readonly<Record<string, unknown>>) => readonly T[];
 
 /** Events that match every part of the filter, in the order of `seq`, or newest first where it says `reverse`. */
 export function eventQueries(db: Database): {
-  readonly events: (filter: AuditFilter) => readonly (AuditEvent | ErasedEvent)[];
+  readonly events: (filter: EventFilter) => readonly (AuditEvent | ErasedEvent)[];
 } {
   const prepared = new Map<string, Read<EventRow>>();
   const bound = {
@@ -66,6 +66,7 @@ export function eventQueries(db: Database): {
         until,
         run_id: filter.run_id,
         agent_id: filter.agent_id,
+        owner_uid: filter.owner_uid,
         kinds: filter.kind === undefined ? undefined : JSON.stringify(filter.kind),
       });
       const conditions = Object.keys(parameters).flatMap((key) => CONDITIONS[key] ?? []);
@@ -89,6 +90,8 @@ const CONDITIONS: Readonly<Record<string, string>> = {
   until: "time <= @until",
   run_id: "run_id = @run_id",
   agent_id: "agent_id = @agent_id",
+  owner_uid: `(run_id IN (SELECT run_id FROM runs WHERE owner_uid = @owner_uid)
+    OR run_id IS NULL AND agent_id IN (SELECT agent_id FROM agents WHERE owner_uid = @owner_uid))`,
   kinds: "kind IN (SELECT value FROM json_each(@kinds))",
 };
 

@@ -3,7 +3,8 @@ import { dirname } from "node:path";
 import { AgentdError } from "../protocol/agentd-error.js";
 import { INITIAL } from "./migrations/0001-initial.js";
 import { SCHEDULES } from "./migrations/0002-schedules.js";
-import { AGENTS } from "./migrations/0003-agents.js";
+import { MEMORIES } from "./migrations/0003-memories.js";
+import { AGENTS } from "./migrations/0004-agents.js";
 import { type Database, syncDirectory } from "./open.js";
 import { storeError } from "./sqlite-error.js";
 
@@ -15,7 +16,7 @@ export interface Migration {
 }
 
 /** All that this program knows, ascending, without a gap. The last one is the program's schema version. */
-export const MIGRATIONS: readonly Migration[] = [INITIAL, SCHEDULES, AGENTS];
+export const MIGRATIONS: readonly Migration[] = [INITIAL, SCHEDULES, MEMORIES, AGENTS];
 
 interface Schema {
   /** The last migration applied; 0 for an empty file. */

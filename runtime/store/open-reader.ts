@@ -1,5 +1,6 @@
 import { agentQueries } from "./agent-queries.js";
 import { eventQueries } from "./event-queries.js";
+import { memoryQueries } from "./memory-queries.js";
 import { requireSchema } from "./migrate.js";
 import { openDatabase } from "./open.js";
 import type { StoreReader } from "./reader.js";
@@ -18,6 +19,7 @@ export function openReader(path: string): StoreReader {
       ...runQueries(db),
       ...agentQueries(db),
       ...eventQueries(db),
+      ...memoryQueries(db),
       ...scheduleQueries(db),
       close: () => {
         db.close();

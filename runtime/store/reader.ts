@@ -5,6 +5,7 @@ import type { Plan } from "../protocol/plan.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { ScheduleSummary } from "../protocol/schedule.js";
 import type { Token } from "../protocol/token.js";
+import type { MemoryQueries } from "./memory-queries.js";
 
 export interface RunDetail extends RunSummary {
   readonly request: RunRequest;
@@ -24,8 +25,11 @@ export interface AgentDetail extends AgentSummary {
   })[];
 }
 
+/** A filter of the API, and whose runs' events alone are wanted. */
+export type EventFilter = AuditFilter & { readonly owner_uid?: number };
+
 /** What has been committed, on a connection of its own: a reader never waits for the writer, nor the writer for it. */
-export interface StoreReader {
+export interface StoreReader extends MemoryQueries {
   /** Newest first; without `all` only those not ended. */
   readonly runs: (options: { readonly all: boolean }) => readonly RunSummary[];
   readonly run: (runId: string) => RunDetail | undefined;
@@ -47,6 +51,8 @@ export interface StoreReader {
   readonly schedules: (options: { readonly all: boolean }) => readonly ScheduleSummary[];
   readonly schedule: (scheduleId: string) => ScheduleSummary | undefined;
   readonly matchSchedule: (query: string) => readonly string[];
-  readonly events: (filter: AuditFilter) => readonly (AuditEvent | ErasedEvent)[];
+  readonly events: (filter: EventFilter) => readonly (AuditEvent | ErasedEvent)[];
+  /** Uid of who submitted the run; null where the socket could not tell, undefined where there is no such run. */
+  readonly ownerOf: (runId: string) => number | null | undefined;
   readonly close: () => void;
 }

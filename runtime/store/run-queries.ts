@@ -1,6 +1,7 @@
 import type { RunSummary, StepSummary } from "../protocol/control.js";
 import type { Plan } from "../protocol/plan.js";
 import type { RunRequest } from "../protocol/run.js";
+import { exactAlone } from "./exact-alone.js";
 import type { Database } from "./open.js";
 import type { RunDetail } from "./reader.js";
 
@@ -53,6 +54,7 @@ export function runQueries(db: Database): {
   readonly runs: (options: { readonly all: boolean }) => readonly RunSummary[];
   readonly run: (runId: string) => RunDetail | undefined;
   readonly matchRun: (query: string) => readonly string[];
+  readonly ownerOf: (runId: string) => number | null | undefined;
 } {
   const all = db.prepare<[], RunRow>(`SELECT ${SUMMARY} FROM runs r ORDER BY submitted_seq DESC`);
   const current = db.prepare<[], RunRow>(
@@ -74,7 +76,11 @@ export function runQueries(db: Database): {
     `SELECT run_id FROM runs WHERE substr(run_id, 1, length(@query)) = @query
        OR substr(run_id, -length(@query)) = @query ORDER BY run_id = @query DESC, submitted_seq DESC`,
   );
+  const owner = db.prepare<[string], { owner_uid: number | null }>(
+    "SELECT owner_uid FROM runs WHERE run_id = ?",
+  );
   return {
+    ownerOf: (runId) => owner.get(runId)?.owner_uid,
     runs: (options) => (options.all ? all : current).all().map(toSummary),
     run: (runId) => {
       const row = one.get(runId);
@@ -87,11 +93,6 @@ export function runQueries(db: Database): {
         query,
       ),
   };
-}
-
-/** A whole id means that one, even if another ends as it begins. */
-export function exactAlone(ids: readonly string[], query: string): readonly string[] {
-  return ids[0] === query.toUpperCase() ? ids.slice(0, 1) : ids;
 }
 
 function toSummary(row: RunRow): RunSummary {

@@ -1,6 +1,6 @@
 import type { ScheduleSummary } from "../protocol/schedule.js";
+import { exactAlone } from "./exact-alone.js";
 import type { Database } from "./open.js";
-import { exactAlone } from "./run-queries.js";
 
 type ScheduleRow = Omit<ScheduleSummary, "when" | "target"> & {
   readonly due: string;

@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Confinement, openConfinement, startLauncher } from "../confinement.js";
+import type { Memory } from "../memory/memory.js";
+import { type MemoryOptions, openMemory } from "../memory/open-memory.js";
 import { expandGrants } from "../policy/expand.js";
 import type { AuditEvent } from "../protocol/event.js";
 import { StepId } from "../protocol/ids.js";
@@ -72,7 +74,7 @@ export async function testBase(): Promise<string> {
 }
 
 const TOOL_DEPS = {
-  tools: BUILTIN_TOOLS,
+  tools: () => BUILTIN_TOOLS,
   now: entropy.now,
   web: { timeout_ms: 10_000, max_redirects: 5 },
   rest: new AbortController().signal,
@@ -80,17 +82,31 @@ const TOOL_DEPS = {
   underWay: new Set<Promise<unknown>>(),
 };
 
+function policyOf(base: string, { network = [], programs = [] }: TestAgentOptions): PolicyFile {
+  return PolicyFile.parse({
+    read: { allow: [base] },
+    write: { allow: [base] },
+    network: { allow: [...network] },
+    exec: { allow: [...PROGRAMS, ...programs] },
+  });
+}
+
+/** A memory without a model: it is searched by its words. */
+function wordsAlone(of: Pick<MemoryOptions, "journal" | "reader" | "database">): Memory {
+  return openMemory({
+    ...of,
+    ...{ entropy, log: () => undefined, retentionDays: 0 },
+    index: `${of.database}-memory-index`,
+    embedder: { ok: false, reason: "no model in this test" },
+  });
+}
+
 export async function openTestAgent(base: string, options: TestAgentOptions): Promise<TestAgent> {
   const launcher = startLauncher(options.nativeDir ?? NATIVE_BUILD);
   const { journal, reader, ...fixture } = await journalFixture();
   const at = places({ root: join(base, "root") });
   await mkdir(at.stateDir, { recursive: true });
-  const policy = PolicyFile.parse({
-    read: { allow: [base] },
-    write: { allow: [base] },
-    network: { allow: [...(options.network ?? [])] },
-    exec: { allow: [...PROGRAMS, ...(options.programs ?? [])] },
-  });
+  const policy = policyOf(base, options);
   const settings = Settings.parse(options.proxy === undefined ? {} : { proxy: options.proxy });
   const confinement = await openConfinement({
     ...{ launcher, settings, policy, places: at, programDir: PROGRAM_DIR },
@@ -98,6 +114,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     path: "/usr/local/bin:/usr/bin:/bin",
   });
   const ledger = openTokenLedger(entropy);
+  const memory = wordsAlone({ journal, reader, database: fixture.path });
   const id = newRunId();
   await journal.append([submitted(id)]);
   const workspace = join(base, "work");
@@ -111,7 +128,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
   if (problems.length > 0) throw new Error(problems.join("; "));
   const agent = await spawnAgent(home, { name: "test", model: "none", grants });
   let calls = 0;
-  const toolDeps = { ...TOOL_DEPS, ledger };
+  const toolDeps = { ...TOOL_DEPS, ledger, memory };
   return {
     base,
     workspace,
@@ -135,6 +152,7 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
     events: () => eventsOf(reader),
     [Symbol.asyncDispose]: async () => {
       await journal.append(await agent.end("completed"));
+      await memory.close();
       await confinement.close();
       reader.close();
       await journal.close();

@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openGate } from "../control/access.js";
 import type { ControlDeps } from "../control/deps.js";
 import { makeHandlers } from "../control/handlers.js";
 import { type ServerOptions, startServer } from "../control/server.js";
+import { visibleTo } from "../control/visible.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { RoleReport } from "../protocol/control-results.js";
+import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import { Role } from "../protocol/role.js";
 import type { RunRequest } from "../protocol/run.js";
@@ -33,6 +36,8 @@ interface DaemonOptions {
   readonly server?: Partial<ServerOptions>;
   readonly deps?: Partial<ControlDeps>;
   readonly socketPath?: string;
+  /** Where the trail of calls goes; default nowhere. */
+  readonly record?: (event: NewEvent) => Promise<unknown>;
 }
 
 /** The real control server over a scripted engine and a journal in memory, on a socket of its own. */
@@ -53,8 +58,9 @@ export async function scriptedDaemon(options: DaemonOptions = {}): Promise<Scrip
   };
   const server = await startServer({
     socketPath,
-    handlers: makeHandlers(deps),
-    peerOf: () => ({ uid: 1000 }),
+    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
+    gate: openGate(options.record ?? (() => Promise.resolve())),
+    peerOf: () => ({ uid: 1000, groups: [1000], admin: true }),
     log: { warn: log, error: log },
     ...options.server,
   });
@@ -85,16 +91,8 @@ function scriptedDeps(
       submit: async (request, peer) => {
         const runId = journal.newRunId();
         const { goal, orchestration, params } = request;
-        const context = { run_id: runId, actor: `uid:${String(peer.uid)}` };
-        const owner_uid = peer.uid;
-        journal.append({
-          ...context,
-          kind: "run_submitted",
-          goal,
-          orchestration,
-          params,
-          owner_uid,
-        });
+        const context = { run_id: runId, actor: `uid:${String(peer.uid)}`, owner_uid: peer.uid };
+        journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
         setImmediate(() => {
@@ -115,6 +113,7 @@ function scriptedDeps(
         cancelled.push(agentId);
         await Promise.resolve();
       },
+      launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
       check: () => {},
       agents: NO_AGENTS,
       close: async () => {},
@@ -123,15 +122,23 @@ function scriptedDeps(
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
       remove: async () => {},
     },
+    memory: {
+      list: () => [],
+      match: () => [],
+      query: () => Promise.resolve({ results: [], text_only: null }),
+      forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
+    },
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
-    manifests: () => ({ manifests: [], problems: [] }),
+    manifests: () => new Map(),
     explainRole: ({ role }, params) => ({
       role: role.name,
       params: { ...params },
       granted: ["file_write: /output/*"],
       withheld: [],
     }),
-    toolSpecs: [{ name: "echo", description: "Says it again.", input_schema: { type: "object" } }],
+    toolSpecs: () => [
+      { name: "echo", description: "Says it again.", input_schema: { type: "object" } },
+    ],
     status: () => ({
       version: "0.0.0",
       pid: process.pid,
@@ -141,6 +148,7 @@ function scriptedDeps(
       agents_active: 0,
       confinement: [],
     }),
+    selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
     doctor: () =>
       Promise.resolve([{ name: "database", verdict: "ok", detail: "fine", remedy: null }]),
     verify: async () => {

@@ -16,6 +16,9 @@ it("the tools come in one order, by name, each once", () => {
     "file_write",
     "git_commit",
     "grep",
+    "memory_delete",
+    "memory_query",
+    "memory_store",
     "web_fetch",
   ]);
 });

@@ -11,6 +11,9 @@ import { fileReadMany } from "./builtin/file-read-many.js";
 import { fileWrite } from "./builtin/file-write.js";
 import { gitCommit } from "./builtin/git-commit.js";
 import { grep } from "./builtin/grep.js";
+import { memoryDelete } from "./builtin/memory-delete.js";
+import { memoryQuery } from "./builtin/memory-query.js";
+import { memoryStore } from "./builtin/memory-store.js";
 import { sendAndWait } from "./builtin/send-and-wait.js";
 import { sendMessage } from "./builtin/send-message.js";
 import { spawnAgent } from "./builtin/spawn-agent.js";
@@ -30,6 +33,9 @@ export const BUILTIN_TOOLS: readonly Tool[] = [
   fileWrite,
   gitCommit,
   grep,
+  memoryDelete,
+  memoryQuery,
+  memoryStore,
   sendAndWait,
   sendMessage,
   spawnAgent,
@@ -39,10 +45,9 @@ export const BUILTIN_TOOLS: readonly Tool[] = [
 
 /** A tool as a model sees it. Fields with a default are optional in the schema. */
 export function toolSpec(tool: Tool): ToolSpec {
+  const { name, description } = tool;
+  if (tool.input_schema !== undefined)
+    return { name, description, input_schema: tool.input_schema };
   const { $schema: _dialect, ...schema } = z.toJSONSchema(tool.input, { io: "input" });
-  return {
-    name: tool.name,
-    description: tool.description,
-    input_schema: JsonObject.parse(schema),
-  };
+  return { name, description, input_schema: JsonObject.parse(schema) };
 }

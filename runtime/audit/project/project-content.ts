@@ -3,7 +3,8 @@ import { type Handlers, illegal } from "./handler.js";
 
 /**
  * Erasure: the content of the events in a range goes, with its salt; their envelopes and digests stay, so that the chain still
- * verifies, and this event says that it was done on purpose. With a `run_id`, only that run's.
+ * verifies, and this event says that it was done on purpose. With a `run_id`, only that run's, but not what an agent remembers of
+ * it: a memory outlives its run and is erased by itself.
  */
 export function contentHandlers(db: Database): Handlers<"content_erased"> {
   const all = db.prepare(
@@ -11,7 +12,8 @@ export function contentHandlers(db: Database): Handlers<"content_erased"> {
   );
   const ofRun = db.prepare(
     `UPDATE events SET payload = NULL, salt = NULL
-     WHERE run_id = ? AND seq BETWEEN ? AND ? AND kind <> 'content_erased'`,
+     WHERE run_id = ? AND seq BETWEEN ? AND ? AND kind NOT IN
+       ('content_erased', 'memory_stored', 'memory_queried', 'memory_deleted')`,
   );
   return {
     content_erased: ({ first_seq, last_seq, seq, run_id }) => {

@@ -5,6 +5,7 @@ import { agentHandlers } from "./project-agent.js";
 import { approvalHandlers } from "./project-approval.js";
 import { contentHandlers } from "./project-content.js";
 import { mailboxHandlers } from "./project-mailbox.js";
+import { memoryHandlers } from "./project-memory.js";
 import { runHandlers } from "./project-run.js";
 import { scheduleHandlers } from "./project-schedule.js";
 import { stepHandlers } from "./project-step.js";
@@ -29,8 +30,6 @@ const UNPROJECTED = [
   "model_call_failed",
   "context_summarized",
   "context_summarization_failed",
-  "memory_stored",
-  "memory_queried",
   "session_store_error",
   "tool_invoked",
   "tool_result",
@@ -41,8 +40,17 @@ const UNPROJECTED = [
   "daemon_started",
   "daemon_stopped",
   "catalog_entry_disabled",
+  "configuration_reloaded",
   "egress_decided",
+  "mcp_server_changed",
+  "mcp_tools_changed",
+  "operator_call",
 ] as const satisfies readonly EventKind[];
+
+/** Whether an event of this kind changes a table, so that a replay cannot do without its content. */
+export function isProjected(kind: string): boolean {
+  return !(UNPROJECTED as readonly string[]).includes(kind);
+}
 
 type ProjectedKind = Exclude<EventKind, (typeof UNPROJECTED)[number]>;
 
@@ -58,6 +66,7 @@ export function projector(db: Database): (event: AuditEvent) => void {
     ...tokenHandlers(db),
     ...approvalHandlers(db),
     ...contentHandlers(db),
+    ...memoryHandlers(db),
     ...scheduleHandlers(db),
     ...mailboxHandlers(db),
   };

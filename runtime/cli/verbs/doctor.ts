@@ -8,11 +8,8 @@ import type { ExitCode } from "../../protocol/error-code.js";
 import { VERSION } from "../../version.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
-import { plainLine } from "../plain-text.js";
 import { printJson, printLine } from "../print.js";
-
-const MARKS = { ok: ["✓", "good"], warn: ["!", "warn"], fail: ["✗", "bad"] } as const;
-const NAME_COLUMNS = 26;
+import { printChecks } from "../print-checks.js";
 
 /**
  * What works and what does not on this host. The daemon tells of the machine as it is for agents; without one this process looks
@@ -33,22 +30,11 @@ export async function doctor(
   if (file !== null) await writeBundle(file, places, checks);
   if (command.json) printJson(command, { ok, checks, bundle: file });
   else {
-    for (const check of checks) printCheck(command, check);
+    printChecks(command, checks);
     if (file !== null)
       printLine(command, `The report for support is ${file}; read it before you send it.`);
   }
   return ok ? 0 : 1;
-}
-
-function printCheck(command: Command, { name, verdict, detail, remedy }: DoctorCheck): void {
-  const [mark, tone] = MARKS[verdict];
-  const { style } = command;
-  printLine(
-    command,
-    `${style[tone](mark)} ${plainLine(name).padEnd(NAME_COLUMNS)} ${plainLine(detail)}`,
-  );
-  if (remedy !== null)
-    printLine(command, `  ${" ".repeat(NAME_COLUMNS)} ${style.dim(plainLine(remedy))}`);
 }
 
 /** What the daemon knows of the machine. That it cannot be asked is a finding like any other. */
@@ -66,7 +52,11 @@ async function machineChecks({ places, io, signal }: Command): Promise<readonly 
     return [answers, ...(await client.call("system.doctor", {})).checks];
   } catch (thrown) {
     if (!(thrown instanceof AgentdError)) throw thrown;
-    const { message, hint } = thrown;
+    const { code, message, hint } = thrown;
+    if (code === "not_permitted") {
+      const detail = "agentd answers; what it says of itself is for operators in group aaos-admin";
+      return [{ name: "daemon", verdict: "warn", detail, remedy: hint }];
+    }
     const silent: DoctorCheck = { name: "daemon", verdict: "fail", detail: message, remedy: hint };
     return [silent, ...(await io.probeHost(places, signal))];
   }

@@ -39,6 +39,7 @@ export function homeOf(living: Living, deps: EngineDeps, shared: Shared): AgentH
     dir: join(deps.workspaceBase, id),
     of: {},
     depth: 0,
+    memory: spec.manifest.memory,
     approval_required: spec.manifest.approval_required,
     flow: id,
     deadline: () => callDeadline(deps.entropy.now()),

@@ -66,6 +66,7 @@ function childHome({ home }: LiveAgent, { manifest, name }: AgentSpec): AgentHom
   return {
     ...home,
     depth: home.depth + 1,
+    memory: manifest.memory,
     approval_required: [...new Set([...home.approval_required, ...manifest.approval_required])],
     account: budget === undefined ? home.account : shared.budgets.open(opening, home.account),
   };

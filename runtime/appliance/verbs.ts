@@ -1,0 +1,15 @@
+import type { Verbs } from "./verb.js";
+import { addOperator } from "./verbs/add-operator.js";
+import { controlDaemon } from "./verbs/control-daemon.js";
+import { removeCredential } from "./verbs/remove-credential.js";
+import { removeOperator } from "./verbs/remove-operator.js";
+import { setCredential } from "./verbs/set-credential.js";
+
+/** All that root does for others, on one screen. */
+export const VERBS: Verbs = {
+  "set-credential": setCredential,
+  "remove-credential": removeCredential,
+  "control-daemon": controlDaemon,
+  "add-operator": addOperator,
+  "remove-operator": removeOperator,
+};

@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { Name } from "./ids.js";
+
+/** Where the root service listens; the group `aaos-admin` may connect (aaos-system.socket). */
+export const SYSTEM_SOCKET = "/run/aaos-system.sock";
+
+/** A request line of the root service is at most this long, in bytes: a public key or a credential, never a file system. */
+export const MAX_SYSTEM_REQUEST_BYTES = 65_536;
+
+/** A user as useradd(8) takes one. */
+const UserName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/);
+const Done = z.strictObject({});
+
+/**
+ * What the root service can do, and nothing else: parameters and result of each verb. Each has one file in `appliance/verbs/` and
+ * one line in `appliance/verbs.ts`; the two are held equal by the compiler.
+ */
+export const SYSTEM_VERBS = {
+  /** Stores a secret for the daemon, encrypted for this machine where systemd can; the daemon reads it when it starts next. */
+  "set-credential": {
+    params: z.strictObject({ name: Name, secret: z.string().min(1).max(16_384) }),
+    result: z.strictObject({ file: z.string(), encrypted: z.boolean() }),
+  },
+  "remove-credential": {
+    params: z.strictObject({ name: Name }),
+    result: z.strictObject({ removed: z.array(z.string()) }),
+  },
+  /** `restart` ends and starts agentd.service, `reload` has it read its files again; fails where the service then does not run. */
+  "control-daemon": {
+    params: z.strictObject({ action: z.enum(["restart", "reload", "start", "stop"]) }),
+    result: Done,
+  },
+  /** Lets a user of this machine use agentd: as an operator of their own runs, or as one who may do everything. */
+  "add-operator": {
+    params: z.strictObject({ user: UserName, group: z.enum(["aaos", "aaos-admin"]) }),
+    result: Done,
+  },
+  "remove-operator": {
+    params: z.strictObject({ user: UserName, group: z.enum(["aaos", "aaos-admin"]) }),
+    result: Done,
+  },
+} as const;
+
+export type SystemVerbName = keyof typeof SYSTEM_VERBS;
+export type SystemParams<V extends SystemVerbName> = z.output<(typeof SYSTEM_VERBS)[V]["params"]>;
+export type SystemResult<V extends SystemVerbName> = z.output<(typeof SYSTEM_VERBS)[V]["result"]>;
+
+/** One line to the root service; then lines of `SystemFrame` come back, the last an `end` or an `error`, and it closes. */
+export const SystemRequest = z.strictObject({
+  verb: z.string(),
+  params: z.record(z.string(), z.unknown()).default({}),
+});
+export type SystemRequest = z.infer<typeof SystemRequest>;
+
+/** `progress` says in words how far a long verb is. `error.kind` is one of the catalogue of errors. */
+export const SystemFrame = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("progress"), text: z.string() }),
+  z.strictObject({ type: z.literal("end"), result: z.unknown() }),
+  z.strictObject({
+    type: z.literal("error"),
+    kind: z.string(),
+    op: z.string(),
+    message: z.string(),
+    hint: z.string(),
+  }),
+]);
+export type SystemFrame = z.infer<typeof SystemFrame>;
