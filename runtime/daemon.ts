@@ -10,8 +10,10 @@ import { explainRole } from "./catalog/explain-role.js";
 import type { Configuration, ConfigurationSources } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement, startLauncher } from "./confinement.js";
 import { openGate } from "./control/access.js";
+import { openApi } from "./control/api.js";
 import type { ControlDeps } from "./control/deps.js";
 import { makeHandlers } from "./control/handlers.js";
+import { openMetrics } from "./control/metrics.js";
 import { startServer } from "./control/server.js";
 import { visibleTo } from "./control/visible.js";
 import { diagnose } from "./doctor.js";
@@ -20,9 +22,11 @@ import { keepTold, statusText } from "./keep-told.js";
 import { derived, type LiveConfiguration, openLiveConfiguration } from "./live-configuration.js";
 import { modelsOf, networkOf } from "./live-models.js";
 import { mcpChecks, tellOfServers } from "./mcp-reports.js";
+import { openMcpServer } from "./mcp-server.js";
 import type { Memory } from "./memory/memory.js";
 import { openMemory } from "./memory/open-memory.js";
 import { memoryCheck } from "./memory-check.js";
+import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { neverGrantable } from "./protocol/places.js";
 import type { ModelDirectory } from "./providers/models.js";
@@ -100,18 +104,18 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await engine.recover();
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const deps = controlDeps(rooms, schedules);
-  const server = await startServer({
-    socketPath: config.places.socketPath,
-    peerOf: confinement.peerOf,
-    log,
-    handlersFor: (caller) => makeHandlers(visibleTo(caller, deps)),
-    gate: openGate((event) => journal.append([event])),
-  });
+  const handlersFor = (caller: Caller) => makeHandlers(visibleTo(caller, deps));
+  const gate = openGate((event) => journal.append([event]));
+  const { peerOf } = confinement;
+  const { socketPath } = config.places;
+  const server = await startServer({ socketPath, peerOf, log, handlersFor, gate });
+  const endpoints = await openMcpServer(rooms, deps.metrics, openApi({ handlersFor, gate }));
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   manager.ready(statusText(rooms));
   const untilThen = keepTold(rooms);
   const reason = await stop;
   log.info({ reason }, "stopping");
+  await endpoints?.close();
   manager.stopping(`stopping: ${reason}`);
   untilThen[Symbol.dispose]();
   await server.close();
@@ -228,7 +232,10 @@ function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
   const { config, journal, reader, models, engineDeps, engine, servers, confinement, path } = rooms;
   const { places } = config;
   const startedAt = new Date().toISOString();
+  const metrics = openMetrics(reader, VERSION);
+  journal.subscribe(metrics.count);
   return {
+    metrics,
     engine,
     schedules,
     reader,

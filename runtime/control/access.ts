@@ -50,6 +50,7 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "audit.query": LOOKS,
   "audit.verify": ADMIN_LOOKS,
   "audit.tail": LOOKS,
+  "system.metrics": ADMIN_LOOKS,
   "system.status": ADMIN_LOOKS,
   "system.doctor": ADMIN_LOOKS,
   "system.selftest": ADMIN_ACTS,

@@ -15,6 +15,7 @@ import type { ToolSpec } from "../protocol/model.js";
 import type { Peer, RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
+import type { Metrics } from "./metrics.js";
 
 /** Where events come from: what is committed, and what has just been. */
 export interface EventSource {
@@ -41,6 +42,7 @@ export interface ControlDeps extends EventSource {
   readonly memory: Pick<Memory, "list" | "query" | "match" | "forget">;
   readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;
+  readonly metrics: Metrics;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
   readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
   readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;

@@ -31,6 +31,7 @@ import { scheduleAdd } from "./methods/schedule-add.js";
 import { scheduleList } from "./methods/schedule-list.js";
 import { scheduleRemove } from "./methods/schedule-remove.js";
 import { systemDoctor } from "./methods/system-doctor.js";
+import { systemMetrics } from "./methods/system-metrics.js";
 import { systemSelftest } from "./methods/system-selftest.js";
 import { systemStatus } from "./methods/system-status.js";
 import { toolInvoke } from "./methods/tool-invoke.js";
@@ -71,6 +72,7 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "audit.query": auditQuery(deps),
     "audit.verify": auditVerify(deps),
     "audit.tail": auditTail(deps),
+    "system.metrics": systemMetrics(deps),
     "system.status": systemStatus(deps),
     "system.doctor": systemDoctor(deps),
     "system.selftest": systemSelftest(deps),

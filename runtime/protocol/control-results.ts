@@ -204,6 +204,7 @@ export const RESULTS = {
   }),
   "audit.query": z.strictObject({ events: z.array(WireEvent) }),
   "audit.verify": VerifyReport,
+  "system.metrics": z.strictObject({ text: z.string() }),
   "system.status": DaemonStatus,
   "system.doctor": z.strictObject({ checks: z.array(DoctorCheck) }),
   "system.selftest": SelftestReport,

@@ -148,6 +148,8 @@ export const METHODS = {
   "audit.query": AuditFilter,
   "audit.verify": z.strictObject({}),
   "audit.tail": AuditFilter,
+  /** Prometheus' text format. */
+  "system.metrics": z.strictObject({}),
   "system.status": z.strictObject({}),
   "system.doctor": z.strictObject({}),
   "system.selftest": z.strictObject({}),

@@ -51,7 +51,8 @@ export const McpFile = z.strictObject({
   server: z
     .strictObject({
       enabled: z.boolean().default(false),
-      bind: LoopbackBind.default("127.0.0.1:3781"),
+      /** null: the Unix socket alone. */
+      bind: LoopbackBind.nullable().default("127.0.0.1:3781"),
       /** The agent-to-agent protocol on the same listener. */
       a2a: z.boolean().default(false),
     })

@@ -30,6 +30,10 @@ export interface Places {
   readonly workspaceDir: string;
   readonly runtimeDir: string;
   readonly socketPath: string;
+  /** MCP over HTTP on a Unix socket. */
+  readonly mcpSocketPath: string;
+  /** The bearer token of the loopback listener, 0600; made when first needed. */
+  readonly mcpTokenFile: string;
 }
 
 interface PlaceOptions {
@@ -71,6 +75,8 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
     workspaceDir: posix.join(state, "workspace"),
     runtimeDir: runtime,
     socketPath: socket ?? posix.join(runtime, "agentd.sock"),
+    mcpSocketPath: posix.join(runtime, "mcp.sock"),
+    mcpTokenFile: posix.join(state, "mcp.token"),
   };
 }
 

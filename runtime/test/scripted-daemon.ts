@@ -136,6 +136,7 @@ function scriptedDeps(
       granted: ["file_write: /output/*"],
       withheld: [],
     }),
+    metrics: { count: () => {}, text: () => Promise.resolve("aaos_info 1\n") },
     toolSpecs: () => [
       { name: "echo", description: "Says it again.", input_schema: { type: "object" } },
     ],
