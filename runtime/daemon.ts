@@ -21,6 +21,7 @@ import { chooseEmbedder } from "./embeddings.js";
 import { keepTold, statusText } from "./keep-told.js";
 import { derived, type LiveConfiguration, openLiveConfiguration } from "./live-configuration.js";
 import { modelsOf, networkOf } from "./live-models.js";
+import { logTo } from "./log-to.js";
 import { mcpChecks, tellOfServers } from "./mcp-reports.js";
 import { openMcpServer } from "./mcp-server.js";
 import type { Memory } from "./memory/memory.js";
@@ -222,10 +223,6 @@ function outside({ notify, underJournal }: DaemonOptions, { addon }: Launcher) {
     }),
     systemJournal: underJournal ? openSystemJournal(send) : undefined,
   };
-}
-
-function logTo(log: Logger): EngineDeps["log"] {
-  return (level, message, fields = {}) => log[level](fields, message);
 }
 
 function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {

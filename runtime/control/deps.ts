@@ -1,7 +1,7 @@
 import type { VerifyReport } from "../audit/verify.js";
-import type { Memory } from "../memory/memory.js";
 import type { Loaded } from "../catalog/load-dirs.js";
 import type { AgentManifest } from "../catalog/manifests.js";
+import type { Memory } from "../memory/memory.js";
 import type {
   CatalogProblem,
   DaemonStatus,

@@ -114,9 +114,7 @@ function scriptedDeps(
         await Promise.resolve();
       },
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
-      check: () => {},
-      agents: NO_AGENTS,
-      close: async () => {},
+      ...{ check: () => {}, agents: NO_AGENTS, close: async () => {} },
     },
     schedules: {
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
