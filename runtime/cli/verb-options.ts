@@ -1,11 +1,4 @@
 import type { Command as Commander } from "commander";
-import type { ExitCode } from "../protocol/error-code.js";
-import type { Command } from "./command.js";
-
-/** Runs one verb with what the global options say. */
-export type Act = (verb: (command: Command) => Promise<ExitCode>) => Promise<void>;
-
-export const ID_HELP = "the id, or at least 4 characters of its beginning or end";
 
 export const collect = (value: string, before: readonly string[] = []): readonly string[] => [
   ...before,

@@ -1,5 +1,6 @@
 import type { Command as Commander } from "commander";
-import { type Act, ID_HELP, withRunOptions } from "./verb-options.js";
+import { type Act, ID_HELP } from "./run-verbs.js";
+import { withRunOptions } from "./verb-options.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 
 export function registerAgents(program: Commander, act: Act): void {

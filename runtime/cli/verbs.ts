@@ -1,6 +1,7 @@
 import type { Command as Commander } from "commander";
 import { shapeOf } from "./command-tree.js";
-import { type Act, collect, ID_HELP, withRunOptions } from "./verb-options.js";
+import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
+import { collect, withRunOptions } from "./verb-options.js";
 import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { MemoryOptions } from "./verbs/memory.js";
@@ -100,47 +101,6 @@ function registerSubmit(program: Commander, act: Act): void {
     .option("-v, --verbose", "show every event")
     .action((words: string[], options: SubmitOptions) =>
       act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
-    );
-}
-
-function registerRuns(program: Commander, act: Act): void {
-  program
-    .command("list")
-    .description("runs and agents now")
-    .option("--all", "those that ended, too")
-    .action((options: { all?: boolean }) =>
-      act(async (command) => (await import("./verbs/list.js")).list(command, options)),
-    );
-  program
-    .command("status")
-    .description("one run or agent: state, steps, usage, grants, confinement in force")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/status.js")).status(command, id)),
-    );
-  program
-    .command("stop")
-    .description("end a run or an agent with all that belongs to it")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/stop.js")).stop(command, id)),
-    );
-  program
-    .command("logs")
-    .description("what has happened in a run or to an agent")
-    .argument("<ID>", ID_HELP)
-    .option("-f, --follow", "go on until it has ended")
-    .option("-v, --verbose", "show every event")
-    .action((id: string, options: { follow?: boolean; verbose?: boolean }) =>
-      act(async (command) => (await import("./verbs/logs.js")).logs(command, id, options)),
-    );
-  program
-    .command("result")
-    .description("a run's document, to the terminal or a file")
-    .argument("<ID>", ID_HELP)
-    .option("-o, --output <FILE>", "write it to FILE")
-    .action((id: string, options: { output?: string }) =>
-      act(async (command) => (await import("./verbs/result.js")).result(command, id, options)),
     );
 }
 

@@ -23,6 +23,8 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "run.result": LOOKS,
   "run.attach": LOOKS,
   "run.cancel": ACTS,
+  "run.pause": ACTS,
+  "run.resume": ACTS,
   "agent.list": LOOKS,
   "agent.status": LOOKS,
   "agent.stop": ACTS,

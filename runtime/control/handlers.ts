@@ -25,7 +25,9 @@ import { runAttach } from "./methods/run-attach.js";
 import { runCancel } from "./methods/run-cancel.js";
 import { runGet } from "./methods/run-get.js";
 import { runList } from "./methods/run-list.js";
+import { runPause } from "./methods/run-pause.js";
 import { runResult } from "./methods/run-result.js";
+import { runResume } from "./methods/run-resume.js";
 import { runSubmit } from "./methods/run-submit.js";
 import { scheduleAdd } from "./methods/schedule-add.js";
 import { scheduleList } from "./methods/schedule-list.js";
@@ -46,6 +48,8 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "run.result": runResult(deps),
     "run.attach": runAttach(deps),
     "run.cancel": runCancel(deps),
+    "run.pause": runPause(deps),
+    "run.resume": runResume(deps),
     "agent.list": agentList(deps),
     "agent.status": agentStatus(deps),
     "agent.stop": agentStop(deps),

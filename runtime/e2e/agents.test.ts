@@ -150,13 +150,13 @@ describe("an agent that lives on", () => {
     const id = await spawn(manifest("keeper", "lifecycle: persistent\n"));
     await world.cli(["agents", "send", "keeper", "--no-wait", "slow"]);
     await waitFor("the call", () => (model.inFlight() > 0 ? true : undefined));
-    await connectTo(world.socket).call("agent.pause", { agent_id: id });
+    expect((await world.cli(["pause", id])).code).toBe(0);
     expect(await agents()).toMatchObject([{ state: "paused" }]);
     await world.cli(["agents", "send", "keeper", "--no-wait", "later"]);
     await world.stop();
     await world.start();
     expect(await agents()).toMatchObject([{ state: "paused", mailbox: 1 }]);
-    await connectTo(world.socket).call("agent.resume", { agent_id: id });
+    expect((await world.cli(["resume", id])).code).toBe(0);
     const answered = await waitFor("both answers", async () => {
       const all = await journal(id, "message_answered");
       return all.length === 2 ? all : undefined;

@@ -150,3 +150,57 @@ describe("a daemon that is killed", () => {
     TIMEOUT,
   );
 });
+
+describe("a run that is paused", () => {
+  const TURN = { tool_calls: [{ name: "echo", input: { message: "on" } }] };
+
+  async function paused(): Promise<{ run: string; server: ScriptedModel }> {
+    const server = await startWith(
+      { match: { system: GENERALIST }, delayMs: 1_000, times: 1, reply: TURN },
+      { match: { system: GENERALIST }, reply: "Here it is." },
+    );
+    const run = await submit("Look at it", "--orchestration", "direct");
+    await eventsUntil(run, "an agent at work", (events) =>
+      events.some(({ kind }) => kind === "agent_execution_started"),
+    );
+    expect(await world.cli(["pause", run.slice(-8)])).toMatchObject({ code: 0 });
+    return { run, server };
+  }
+
+  it(
+    "A24-32 finishes no new turn, stays paused over a restart, and goes on from there when it is resumed",
+    async () => {
+      const { run, server } = await paused();
+      await waitFor("the turn under way", () => (server.requests.length === 1 ? true : undefined));
+      await crash();
+      const { runs } = await world.json<{ runs: { state: string; paused: string }[] }>(["list"]);
+      expect(runs.map(({ state }) => state)).toEqual(["paused"]);
+      expect(runs[0]?.paused).toMatch(/^paused by/);
+      expect((await world.cli(["status", run])).stdout).toMatch(/paused by uid/);
+      const asked = server.requests.length;
+      expect(asked).toBe(1);
+      expect(await world.json(["resume", run])).toEqual({ resumed: run });
+      const events = await eventsUntil(run, "the end", ended);
+      expect(events.at(-1)).toMatchObject({ to: "succeeded" });
+      expect(events.filter(({ kind }) => kind === "agent_spawned")).toHaveLength(1);
+      await verified();
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "can be stopped: its step, its agent and every token end in the journal",
+    async () => {
+      const { run } = await paused();
+      expect(await world.cli(["stop", run])).toMatchObject({ code: 0 });
+      const events = await world.events(run);
+      expect(events.at(-1)).toMatchObject({ to: "cancelled" });
+      const granted = events.filter(({ kind }) => kind === "capability_granted").length;
+      expect(events.filter(({ kind }) => kind === "capability_revoked")).toHaveLength(granted);
+      expect(events.filter(({ kind }) => kind === "agent_stopped")).toHaveLength(1);
+      expect((await world.cli(["pause", run])).code).toBe(1);
+      await verified();
+    },
+    TIMEOUT,
+  );
+});

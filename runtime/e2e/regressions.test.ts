@@ -32,9 +32,11 @@ function numbersOf(text: string): readonly string[] {
 }
 
 function testFiles(): readonly string[] {
-  return readdirSync(join(REPO, "runtime"), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".test.ts"))
-    .map((file) => `runtime/${file}`);
+  return ["runtime", "image/test"].flatMap((dir) =>
+    readdirSync(join(REPO, dir), { recursive: true, encoding: "utf8" })
+      .filter((file) => /\.test\.(ts|mjs)$/.test(file))
+      .map((file) => `${dir}/${file}`),
+  );
 }
 
 const held = new Map(

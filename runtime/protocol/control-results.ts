@@ -157,6 +157,8 @@ export const RESULTS = {
   "run.get": RunReport,
   "run.result": ResultReport,
   "run.cancel": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
+  "run.pause": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
+  "run.resume": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
   "agent.list": z.strictObject({ agents: z.array(AgentSummary) }),
   "agent.status": AgentReport,
   "agent.stop": z.strictObject({ ok: z.literal(true), agent_id: z.string() }),

@@ -94,6 +94,8 @@ export const METHODS = {
   }),
   "run.attach": z.strictObject({ run_id: IdQuery, after_seq: z.int().min(0).default(0) }),
   "run.cancel": RunQuery,
+  "run.pause": RunQuery,
+  "run.resume": RunQuery,
   "agent.list": z.strictObject({ all: z.boolean().default(false) }),
   "agent.status": AgentQuery,
   "agent.stop": AgentQuery,
@@ -213,6 +215,10 @@ export const RunSummary = z.strictObject({
   steps_total: z.int(),
   steps_done: z.int(),
   usage: Usage,
+  /** How often a daemon has taken it up after another had ended. */
+  recoveries: z.int(),
+  /** Why it is paused, and by whom; null while it is not. */
+  paused: z.string().nullable(),
 });
 export type RunSummary = z.infer<typeof RunSummary>;
 

@@ -57,6 +57,15 @@ export const Settings = z.strictObject({
       max_redirects: z.int().min(0).max(20).default(5),
     })
     .prefault({}),
+  /** Traces by OpenTelemetry's conventions for generative AI; off without an endpoint. */
+  telemetry: z
+    .strictObject({
+      /** Base URL of a collector that takes OTLP over HTTP. */
+      otlp_endpoint: z.url({ protocol: /^https?$/ }).optional(),
+      /** Goals and final words too. */
+      capture_content: z.boolean().default(false),
+    })
+    .prefault({}),
   proxy: z.url({ protocol: /^https?$/ }).optional(),
   ca_files: z.array(z.string().startsWith("/")).default([]),
   notify: z

@@ -5,6 +5,7 @@ import { openCalls } from "../agent/transcript.js";
 import { decideTool } from "../policy/decide.js";
 import type { Message, ToolCallRequest } from "../protocol/message.js";
 import type { ModelTask } from "../protocol/model.js";
+import { toolDenied } from "../protocol/tool-call.js";
 import type { ResolvedModel } from "../providers/models.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
@@ -69,6 +70,7 @@ export async function converse(talk: Conversation, signal: AbortSignal): Promise
       context: contextOf(talk),
       stream: shared.modelCalls.metered(model, caller),
       callTool: async (request: ToolCallRequest, stop: AbortSignal) => {
+        if (agent.home.of.run_id === undefined && mustAsk(agent, request)) return NOT_ASKED;
         const call = openAtFirst.delete(request)
           ? resumeCall(agent, request, history, callDeps, stop)
           : callTool(agent, request, callDeps, stop);
@@ -92,6 +94,19 @@ export async function converse(talk: Conversation, signal: AbortSignal): Promise
     ...(outcome.message === undefined ? {} : { message: outcome.message }),
   });
   return outcome;
+}
+
+/** Nobody can be asked for an agent that belongs to no run: what needs an operator's word is not done. */
+const NOT_ASKED = presentResult(
+  toolDenied({
+    layer: "policy",
+    message: "this call needs an operator's approval, which only a run can wait for",
+  }),
+  2_048,
+);
+
+function mustAsk({ home }: LiveAgent, { name }: ToolCallRequest): boolean {
+  return home.approval_required.includes(name);
 }
 
 /** The reply takes its part of the window, but never more than half of it. */

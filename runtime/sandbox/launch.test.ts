@@ -1,4 +1,5 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { openSync } from "node:fs";
 import {
   chmod,
@@ -81,6 +82,8 @@ const writable = (...argv: string[]) =>
     [{ type: "bind", mode: "rw", path: `${dir}/out` }],
     [{ path: `${dir}/out`, rights: [...READ, ...WRITE, "remove_file", "refer", "remove_dir"] }],
   );
+
+const PAUSED_MAIN = fileURLToPath(new URL("../test/paused-launch-main.js", import.meta.url));
 
 /** A launch that waits at a step of the test build's choice, and its first process. */
 async function pausedLaunch(on: ProbeHost) {
@@ -578,6 +581,18 @@ describe("the launch", () => {
     expect((await again.result).ok).toBe(step === "exec");
     expect(await isGone(again.child)).toBe(true);
     await paused.close();
+  });
+
+  it.each(steps)("killed at step %s, the whole daemon, nothing is left", async (step) => {
+    const daemon = spawn(process.execPath, [PAUSED_MAIN, step], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [said] = (await once(daemon.stdout, "data")) as [Buffer];
+    const [launcher = "", child = ""] = said.toString().trim().split(" ");
+    await stat(`/proc/${child}`);
+    daemon.kill("SIGKILL");
+    expect(await isGone(child)).toBe(true);
+    expect(await isGone(launcher)).toBe(true);
   });
 
   it("a killed launcher takes every sandbox with it", async () => {

@@ -70,7 +70,8 @@ async function page(
   request: WebRequest,
 ): Promise<PortResult<WebHop>> {
   const refused = headerText(response.headers["x-aaos-egress"]);
-  if (refused !== "") {
+  // Only a word of the proxy's own vocabulary: a site that sends this field is not quoted.
+  if (/^[a-z_]{1,32}$/.test(refused)) {
     response.body.on("error", () => undefined).destroy();
     return portFailure("unavailable", `${request.url} cannot be fetched: ${refused}`);
   }

@@ -17,6 +17,8 @@ interface RunRow {
   readonly input_tokens: number;
   readonly output_tokens: number;
   readonly usd: number;
+  readonly recoveries: number;
+  readonly paused: string | null;
 }
 
 interface RunDetailRow extends RunRow {
@@ -45,7 +47,7 @@ interface StepRow {
   readonly outputs: string;
 }
 
-const SUMMARY = `run_id, goal, state, owner_uid, submitted_at, ended_at, input_tokens, output_tokens, usd,
+const SUMMARY = `run_id, goal, state, owner_uid, submitted_at, ended_at, input_tokens, output_tokens, usd, recoveries, paused,
   (SELECT count(*) FROM steps s WHERE s.run_id = r.run_id) AS steps_total,
   (SELECT count(*) FROM steps s WHERE s.run_id = r.run_id AND s.state = 'succeeded') AS steps_done`;
 
@@ -106,6 +108,8 @@ function toSummary(row: RunRow): RunSummary {
     steps_total: row.steps_total,
     steps_done: row.steps_done,
     usage: usageOf(row),
+    recoveries: row.recoveries,
+    paused: row.paused,
   };
 }
 

@@ -101,7 +101,7 @@ function select(
 }
 
 function summaryOf(run: RunDetail) {
-  const { run_id, goal, state, owner_uid, submitted_at, ended_at, usage } = run;
+  const { run_id, goal, state, owner_uid, submitted_at, ended_at, usage, recoveries, paused } = run;
   const steps_total = run.steps.length;
   const steps_done = run.steps.filter((step) => step.state === "succeeded").length;
   return {
@@ -114,6 +114,8 @@ function summaryOf(run: RunDetail) {
     steps_total,
     steps_done,
     usage,
+    recoveries,
+    paused,
   };
 }
 
@@ -145,6 +147,8 @@ function newRun(
     steps_total: 0,
     steps_done: 0,
     usage: NO_USAGE,
+    recoveries: 0,
+    paused: null,
     request: { goal, orchestration, params },
     plan: null,
     steps: [],
@@ -185,6 +189,7 @@ function projectState(
   { to, time, error, reason }: AuditEvent & EventBodyOf<"run_state_changed">,
 ): void {
   run.state = to;
+  run.paused = to === "paused" ? (reason ?? "") : null;
   if (isRunEnded(to)) run.ended_at = time;
   if (to === "failed") run.error = { kind: error ?? "run_failed", message: reason ?? "failed" };
 }

@@ -13,7 +13,6 @@ import { tokenHandlers } from "./project-token.js";
 
 /** Kinds that change no table. A kind that is neither here nor handled does not compile. */
 const UNPROJECTED = [
-  "run_recovered",
   "plan_rejected",
   "plan_replanned",
   "planner_reply",

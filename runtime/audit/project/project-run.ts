@@ -6,7 +6,9 @@ import { type EventOf, type Handlers, illegal, needed, unknownId } from "./handl
 /** The table `runs`: a run is submitted, moves from state to state, and has a result. */
 export function runHandlers(
   db: Database,
-): Handlers<"run_submitted" | "run_state_changed" | "run_result" | "orchestration_selected"> {
+): Handlers<
+  "run_submitted" | "run_state_changed" | "run_recovered" | "run_result" | "orchestration_selected"
+> {
   const exists = db.prepare<[string], { state: RunState }>(
     "SELECT state FROM runs WHERE run_id = ?",
   );
@@ -14,7 +16,8 @@ export function runHandlers(
     `INSERT INTO runs (run_id, submitted_seq, state, owner_uid, submitted_at, goal, request)
      VALUES (?, ?, 'queued', ?, ?, ?, ?)`,
   );
-  const move = db.prepare("UPDATE runs SET state = ? WHERE run_id = ?");
+  const move = db.prepare("UPDATE runs SET state = ?, paused = ? WHERE run_id = ?");
+  const recovered = db.prepare("UPDATE runs SET recoveries = recoveries + 1 WHERE run_id = ?");
   const end = db.prepare(
     "UPDATE runs SET ended_at = ?, error_kind = ?, error_message = ? WHERE run_id = ?",
   );
@@ -40,8 +43,11 @@ export function runHandlers(
         throw illegal(
           `run ${runId} is ${state}: '${event.move}' from ${event.from} to ${event.to} is no legal move`,
         );
-      move.run(next, runId);
+      move.run(next, next === "paused" ? (event.reason ?? "") : null, runId);
       if (isRunEnded(next)) end.run(event.time, ...failureOf(event), runId);
+    },
+    run_recovered: (event) => {
+      recovered.run(needed(event.run_id, "run_id", event.kind));
     },
     run_result: (event) => {
       const runId = needed(event.run_id, "run_id", event.kind);

@@ -27,6 +27,8 @@ function printRun(command: Command, run: RunReport): void {
   printFields(command, [
     ["run", run.run_id],
     ["state", style[stateTone(run.state)](run.state)],
+    ["paused", run.paused],
+    ["recovered", run.recoveries === 0 ? null : times(run.recoveries)],
     ["goal", firstLine(run.goal)],
     ["submitted", `${run.submitted_at}${run.owner_uid === null ? "" : ` by uid ${run.owner_uid}`}`],
     ["time", elapsed(run.submitted_at, run.ended_at)],
@@ -45,6 +47,10 @@ function printRun(command: Command, run: RunReport): void {
   printLine(command, "");
   const headings = ["STEP", "ROLE", "STATE", "AFTER", "TIME", "TOKENS", "AGENT", "OUTPUT OR ERROR"];
   printTable(command, headings, run.steps.map(stepRow));
+}
+
+function times(recoveries: number): string {
+  return `${recoveries === 1 ? "once" : `${recoveries} times`}, after a daemon had ended`;
 }
 
 function stepRow(step: StepSummary): readonly Cell[] {

@@ -1,0 +1,175 @@
+// Runs on an installed machine, with a model that says what a script tells it to: what confines a live worker, hogs that meet their
+// limits beside a run that goes on, and the ways in which a daemon or a machine can end in the middle of a run.
+import assert from "node:assert/strict";
+
+/** How a run ends whose daemon went away under it: it is taken up, and the model is told that the call's outcome is unknown. */
+export const INTERRUPTED = "succeeded";
+
+const SERVICE = "/sys/fs/cgroup/system.slice/agentd.service";
+const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
+
+/** @typedef {import("./package-access.mjs").It} It */
+/** @typedef {ReturnType<typeof import("./package-vm.mjs").wordsFor>} Words */
+
+/** @param {Words} words */
+function deedsOf({ must, until, begin }) {
+  return {
+    /** A run whose program is under way. */
+    beginLong: async () => {
+      const id = await begin("TASK-LONG", "ada");
+      await until("pgrep -u aaos -x perl >/dev/null", 60);
+      return id;
+    },
+    /** Nothing of what was confined is left, and the daemon serves. */
+    isClean: async () => {
+      await until("agentd list >/dev/null 2>&1", 120);
+      await until("! pgrep -u aaos -x perl >/dev/null", 30);
+      await until(`test -z "$(ls -d ${SERVICE}/agents/*/ 2>/dev/null)"`, 30);
+      assert.match(await must("agentd audit verify"), /the journal is whole/);
+    },
+    /** The newest tool call of a run, and what came of it. @param {string} id */
+    toolResult: async (id) => {
+      const lines = await must(`agentd audit query --run ${id} --kind tool_result --json`);
+      return JSON.parse(lines.trim().split("\n").at(-1) ?? "");
+    },
+  };
+}
+
+/** @param {It} it @param {Words} words */
+export function layerTests(it, words) {
+  const { must, ends, mainPid } = words;
+  const { beginLong, isClean } = deedsOf(words);
+  it("every layer is in force around a live worker, seen from outside in /proc", async (t) => {
+    await words.useScriptedModel();
+    const id = await beginLong();
+    const daemon = await mainPid();
+    const pid = (await must("pgrep -u aaos -x perl | tail -n1")).trim();
+    const status = await must(`cat /proc/${pid}/status`);
+    for (const line of ["NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"])
+      assert.ok(status.includes(line), `${line} in ${status}`);
+    assert.match(status, /CapBnd:\t0000000000000000/);
+    for (const name of NAMESPACES) {
+      const of = (/** @type {string} */ process) => must(`readlink /proc/${process}/ns/${name}`);
+      assert.notEqual(await of(pid), await of(daemon), `a ${name} namespace of its own`);
+    }
+    const group = (await must(`cut -d: -f3 /proc/${pid}/cgroup`)).trim();
+    assert.match(group, /^\/system\.slice\/agentd\.service\/agents\//);
+    const limits = await must(
+      `cd /sys/fs/cgroup${group} && head -qn1 memory.max pids.max cpu.max io.weight`,
+    );
+    t.diagnostic(
+      `memory.max, pids.max, cpu.max, io.weight: ${limits.trim().split("\n").join(", ")}`,
+    );
+    assert.match(limits, /^\d+\n\d+\n\d+ \d+\ndefault \d+\n$/);
+    const root = await must(`ls /proc/${pid}/root /proc/${pid}/root/etc`);
+    assert.doesNotMatch(root, /\b(boot|root|shadow|home)\b/);
+    assert.equal(await must(`test -e /proc/${pid}/root/etc/aaos || echo hidden`), "hidden\n");
+    assert.match(await must(`agentd status ${id}`, "ada"), /landlock/);
+    await must(`agentd stop ${id}`, "ada");
+    assert.equal(await ends(id, "ada"), "cancelled");
+    await isClean();
+  });
+}
+
+/** @param {It} it @param {Words} words */
+export function hogTests(it, words) {
+  const { must, until, begin, ends, stateOf } = words;
+  const { beginLong, isClean, toolResult } = deedsOf(words);
+
+  it("a fork bomb, a memory hog and a disk filler stop at their limits while another run goes on", async (t) => {
+    const other = await beginLong();
+    const hogs = {
+      "TASK-FORK": /stopped after (\d+) forks: Resource temporarily unavailable/,
+      "TASK-MEMORY": /Out of memory|"signal":"SIGKILL"|\\"signal\\":\\"SIGKILL\\"/,
+      "TASK-DISK": /file: File too large\\ntmp: No space left on device/,
+    };
+    for (const [task, met] of Object.entries(hogs)) {
+      const id = await begin(task, "bob");
+      assert.equal(await ends(id, "bob"), "succeeded");
+      const { result_preview } = await toolResult(id);
+      t.diagnostic(`${task}: ${result_preview}`);
+      assert.match(result_preview.replaceAll("\\\\n", "\\n"), met);
+      if (task === "TASK-FORK") assert.ok(Number(met.exec(result_preview)?.[1]) < 1024);
+    }
+    assert.equal(await stateOf(other, "ada"), "running");
+    assert.equal(await must("pgrep -c -u aaos -x perl"), "1\n");
+    await must(`agentd stop ${other}`, "ada");
+    await isClean();
+  });
+
+  it("each event is a line of the system's journal with its run, agent and kind", async () => {
+    const id = await begin("TASK-SHORT", "ada");
+    assert.equal(await ends(id, "ada"), "succeeded");
+    const lines = (await must(`journalctl -q -o json AAOS_RUN=${id}`)).trim().split("\n");
+    const kinds = lines.map((line) => JSON.parse(line).AAOS_KIND);
+    for (const kind of ["run_submitted", "agent_spawned", "tool_result", "run_state_changed"])
+      assert.ok(kinds.includes(kind), `${kind} in ${kinds}`);
+    const agent = JSON.parse(lines.find((line) => line.includes("tool_result")) ?? "").AAOS_AGENT;
+    assert.match(await must(`journalctl -q AAOS_AGENT=${agent} AAOS_KIND=tool_result`), /exec/);
+    await until(
+      "journalctl -q AAOS_KIND=audit_head -o cat --output-fields=AAOS_HEAD | grep -q signature",
+      10,
+    );
+  });
+}
+
+/** @param {It} it @param {Words} words @param {() => import("./vm.mjs").Vm} vm */
+export function endingTests(it, words, vm) {
+  const { must, until, ends, mainPid } = words;
+  const { beginLong, isClean } = deedsOf(words);
+
+  it("kill -9 of the daemon in the middle of a run: it comes back by itself, and the run ends", async () => {
+    const id = await beginLong();
+    const before = await mainPid();
+    await must(`kill -9 ${before}`);
+    await until(
+      `test "$(systemctl show -P MainPID agentd)" != ${before} && systemctl is-active --quiet agentd`,
+    );
+    assert.equal(await ends(id, "ada"), INTERRUPTED);
+    await isClean();
+  });
+
+  it("a daemon that hangs is found by the watchdog and started again, and the run ends", async (t) => {
+    const id = await beginLong();
+    const before = await mainPid();
+    await must(`kill -STOP ${before}`);
+    const began = Date.now();
+    await until(
+      `test "$(systemctl show -P MainPID agentd)" != ${before} && systemctl is-active --quiet agentd`,
+    );
+    t.diagnostic(`found and started again after ${Date.now() - began} ms`);
+    assert.match(await must("journalctl -q -u agentd"), /[Ww]atchdog timeout/);
+    assert.equal(await ends(id, "ada"), INTERRUPTED);
+    await isClean();
+  });
+
+  for (const [how, end] of /** @type {const} */ ([
+    ["a reboot", () => vm().reboot()],
+    [
+      "a power cut",
+      async () => {
+        await vm().powerCut();
+        await vm().powerOn();
+      },
+    ],
+  ])) {
+    it(`${how} in the middle of a run: the machine comes back by itself, and the run ends`, async (t) => {
+      const id = await beginLong();
+      await end();
+      t.diagnostic(`up again after ${vm().timings.readyMs} ms`);
+      assert.equal(await must("systemctl is-active agentd.service"), "active\n");
+      assert.equal(await ends(id, "ada"), INTERRUPTED);
+      await isClean();
+    });
+  }
+
+  it("the command line starts in less than twice the time of Node itself", async (t) => {
+    const seconds = async (/** @type {string} */ command) => {
+      const timed = `bash -c 'TIMEFORMAT=%R; for i in 1 2 3 4 5; do time ${command} >/dev/null; done' 2>&1`;
+      return Math.min(...(await must(timed)).trim().split("\n").map(Number));
+    };
+    const node = await seconds("node -e 0");
+    const list = await seconds("agentd list");
+    t.diagnostic(`node -e 0: ${node} s; agentd list: ${list} s; ratio ${(list / node).toFixed(2)}`);
+  });
+}
