@@ -109,7 +109,7 @@ export function openAgents(place: WorkPlace): Agents {
     },
     close: async () => {
       for (const one of living.values()) one.stop.abort(new LetGo());
-      await Promise.all([...living.values()].map(({ loop }) => loop));
+      for (const { loop } of [...living.values()]) await loop;
     },
   };
 }

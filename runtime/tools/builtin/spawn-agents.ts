@@ -25,7 +25,7 @@ export const spawnAgents = defineTool({
     for (const child of children) all.push({ child, allowed: await allow(child, context) });
     const ended = await Promise.all(
       all.map(({ child, allowed }) =>
-        allowed.ok ? carryOut(child, allowed, context) : allowed.result,
+        allowed.ok ? carryOut(child, allowed, context) : Promise.resolve(allowed.result),
       ),
     );
     const denials = ended.flatMap((one) => one.denials);
