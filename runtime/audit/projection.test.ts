@@ -342,6 +342,7 @@ describe("an approval", () => {
         actor: "agent",
         run_id: runId,
         approval_id: "one",
+        ...{ subject: "tool", input: "{}", expires_at: "2026-01-01T00:00:00.000Z" },
         description: "git push",
         tool: "exec",
       },

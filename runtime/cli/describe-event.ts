@@ -96,6 +96,10 @@ const OPERATOR: Descriptions = {
     `waits for approval ${approval_id}: ${description}`,
     "warn",
   ],
+  budget_raised: ({ scope, unit, by }) => [
+    `the ${scope} may spend ${by === null ? "" : `${by} `}${unit} ${by === null ? "without a ceiling" : "more"}`,
+    "good",
+  ],
   human_approval_granted: ({ scope }) => [`approved for ${scope}`, "good"],
   schedule_added: ({ when, next_at }) => [`${formatWhen(when)}; next at ${next_at}`],
   schedule_fired: ({ due_at, missed }) => [

@@ -1,5 +1,6 @@
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { ExitCode } from "../protocol/error-code.js";
+import { askInPlace, canAsk } from "./ask-approval.js";
 import type { Client } from "./client.js";
 import type { Command } from "./command.js";
 import { jsonView, lineView } from "./line-view.js";
@@ -32,12 +33,13 @@ export async function followRun(
     let end: EndFrame | undefined;
     for await (const frame of client.stream(
       "run.attach",
-      { run_id: runId, after_seq: 0 },
+      { run_id: runId, after_seq: 0, attended: canAsk(command) },
       signal,
     )) {
       if (interrupts.code() !== undefined) continue;
       view.show(frame);
       if (frame.kind === "end") end = frame;
+      if (canAsk(command)) await askInPlace(command, client, view, frame);
     }
     view.close();
     if (end === undefined) return interrupts.code() ?? 0;

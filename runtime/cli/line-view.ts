@@ -23,6 +23,8 @@ export function lineView({ io, style }: Command, verbose: boolean): RunView {
       const text = line.tone === "none" ? line.text : style[line.tone](line.text);
       print(`${clock} ${line.step.padEnd(STEP_WIDTH)} ${text}`.trimEnd());
     },
+    suspend: () => {},
+    resume: () => {},
     close: () => {},
   };
 }
@@ -33,6 +35,8 @@ export function jsonView({ io }: Command): RunView {
     show: (frame) => {
       io.stdout.write(`${jsonLine(frame)}\n`);
     },
+    suspend: () => {},
+    resume: () => {},
     close: () => {},
   };
 }

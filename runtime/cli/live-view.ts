@@ -10,17 +10,27 @@ const FRAME_MS = 100;
 export function liveView({ io, style }: Command): RunView {
   let picture = EMPTY_PICTURE;
   let closed = false;
-  const repaint = repainter(io.stdout);
+  let repaint = repainter(io.stdout);
   const paint = () => {
     const columns = Math.max(10, (io.stdout.columns ?? 80) - 1);
     const rows = Math.max(3, (io.stdout.rows ?? 24) - 1);
     repaint(drawRun(picture, { columns, rows, style, now: Date.now() }));
   };
-  const timer = setInterval(paint, FRAME_MS);
+  let timer = setInterval(paint, FRAME_MS);
   io.stdout.on("resize", paint);
   return {
     show: (frame) => {
       picture = applyFrame(picture, frame);
+    },
+    suspend: () => {
+      clearInterval(timer);
+      paint();
+    },
+    resume: () => {
+      // What was asked stands above: the picture is painted anew below it.
+      repaint = repainter(io.stdout);
+      clearInterval(timer);
+      if (!closed) timer = setInterval(paint, FRAME_MS);
     },
     close: () => {
       if (closed) return;

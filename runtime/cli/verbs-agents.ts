@@ -3,7 +3,14 @@ import { type Act, ID_HELP } from "./run-verbs.js";
 import { withRunOptions } from "./verb-options.js";
 import type { ScheduleOptions } from "./verbs/schedule.js";
 
-export function registerAgents(program: Commander, act: Act): void {
+/** The verbs of manifests, of the agents that are made of them, and of the clock that writes to them. */
+export function registerAgentVerbs(program: Commander, act: Act): void {
+  registerManifests(program, act);
+  registerAgents(program, act);
+  registerSchedule(program, act);
+}
+
+function registerAgents(program: Commander, act: Act): void {
   const agents = program
     .command("agents")
     .description("agents that live until they are stopped (see also list, status, logs, stop)");
@@ -35,7 +42,7 @@ export function registerAgents(program: Commander, act: Act): void {
     );
 }
 
-export function registerManifests(program: Commander, act: Act): void {
+function registerManifests(program: Commander, act: Act): void {
   const manifests = program
     .command("manifests")
     .description("the catalog of agents, read from its files");
@@ -63,7 +70,7 @@ export function registerManifests(program: Commander, act: Act): void {
     );
 }
 
-export function registerSchedule(program: Commander, act: Act): void {
+function registerSchedule(program: Commander, act: Act): void {
   const schedule = program
     .command("schedule")
     .description("goals by cron expression or time; what was missed is caught up once");

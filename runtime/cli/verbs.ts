@@ -1,12 +1,13 @@
 import type { Command as Commander } from "commander";
 import { shapeOf } from "./command-tree.js";
+import { registerApprovals } from "./register-approvals.js";
+import { registerAudit } from "./register-audit.js";
 import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
 import { collect, withRunOptions } from "./verb-options.js";
-import type { AuditOptions } from "./verbs/audit.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
 import type { MemoryOptions } from "./verbs/memory.js";
 import type { SubmitOptions } from "./verbs/submit.js";
-import { registerAgents, registerManifests, registerSchedule } from "./verbs-agents.js";
+import { registerAgentVerbs } from "./verbs-agents.js";
 
 /** Every verb with its arguments, on one screen. A verb's own file is loaded when it is called, so that the start is quick. */
 export function registerVerbs(program: Commander, act: Act): void {
@@ -16,10 +17,9 @@ export function registerVerbs(program: Commander, act: Act): void {
     .action(() => act(({ io, places }) => io.runDaemon(places)));
   registerSubmit(program, act);
   registerRuns(program, act);
+  registerApprovals(program, act);
   registerRoles(program, act);
-  registerManifests(program, act);
-  registerAgents(program, act);
-  registerSchedule(program, act);
+  registerAgentVerbs(program, act);
   registerMemory(program, act);
   registerAudit(program, act);
   registerCompletion(program, act);
@@ -165,36 +165,4 @@ function registerMemory(program: Commander, act: Act): void {
         (await import("./verbs/memory.js")).memoryForget(command, ids, options),
       ),
     );
-}
-
-function registerAudit(program: Commander, act: Act): void {
-  const audit = program.command("audit").description("the journal of everything that happened");
-  filtered(audit.command("tail").description("the newest events, then each as it happens"))
-    .option("--limit <N>", "how many of the past (20)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditTail(command, options)),
-    );
-  filtered(audit.command("query").description("events of the past"))
-    .option("--limit <N>", "at most N, the newest (100)")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditQuery(command, options)),
-    );
-  filtered(audit.command("export").description("every event as one JSON object a line"))
-    .option("-o, --output <FILE>", "write to FILE")
-    .action((options: AuditOptions) =>
-      act(async (command) => (await import("./verbs/audit.js")).auditExport(command, options)),
-    );
-  audit
-    .command("verify")
-    .description("find a changed, missing, reordered or truncated event")
-    .action(() => act(async (command) => (await import("./verbs/audit.js")).auditVerify(command)));
-}
-
-function filtered(command: Commander): Commander {
-  return command
-    .option("--run <ID>", "of this run")
-    .option("--agent <ID>", "of this agent")
-    .option("--kind <KIND...>", "of these kinds")
-    .option("--since <TIME>", "not before TIME")
-    .option("--until <TIME>", "not after TIME");
 }

@@ -23,6 +23,8 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "run.result": LOOKS,
   "run.attach": LOOKS,
   "run.cancel": ACTS,
+  "approval.list": LOOKS,
+  "approval.respond": ACTS,
   "run.pause": ACTS,
   "run.resume": ACTS,
   "agent.list": LOOKS,
@@ -92,7 +94,7 @@ function eventOf(method: Method, params: unknown, caller: Caller, allowed: boole
 /** The id that the caller named, as they named it. */
 function targetOf(params: unknown): string | undefined {
   if (typeof params !== "object" || params === null) return undefined;
-  for (const name of ["run_id", "agent_id", "approval_id", "schedule_id"]) {
+  for (const name of ["run_id", "agent_id", "id", "schedule_id"]) {
     const value: unknown = Reflect.get(params, name);
     if (typeof value === "string") return value;
   }

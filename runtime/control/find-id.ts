@@ -1,5 +1,6 @@
 import type { Memory } from "../memory/memory.js";
 import { AgentdError } from "../protocol/agentd-error.js";
+import { ApprovalId } from "../protocol/approval.js";
 import type { AuditFilter } from "../protocol/control.js";
 import { AgentId, RunId, ScheduleId } from "../protocol/ids.js";
 import type { StoreReader } from "../store/reader.js";
@@ -26,8 +27,13 @@ export function findSchedule(reader: StoreReader, query: string): ScheduleId {
   return ScheduleId.parse(only("schedule", query, reader.matchSchedule(query)));
 }
 
+/** The one approval that the query means; throws as `findRun` does. */
+export function findApproval(reader: StoreReader, query: string): ApprovalId {
+  return ApprovalId.parse(only("approval", query, reader.matchApproval(query)));
+}
+
 function only(
-  noun: "run" | "agent" | "memory" | "schedule",
+  noun: "run" | "agent" | "approval" | "memory" | "schedule",
   query: string,
   found: readonly string[],
 ): string {

@@ -11,6 +11,8 @@ import { agentSpawnAndRun } from "./methods/agent-spawn-and-run.js";
 import { agentStatus } from "./methods/agent-status.js";
 import { agentStop } from "./methods/agent-stop.js";
 import { agentSubmitStreaming } from "./methods/agent-submit-streaming.js";
+import { approvalList } from "./methods/approval-list.js";
+import { approvalRespond } from "./methods/approval-respond.js";
 import { auditQuery } from "./methods/audit-query.js";
 import { auditTail } from "./methods/audit-tail.js";
 import { auditVerify } from "./methods/audit-verify.js";
@@ -48,6 +50,8 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "run.result": runResult(deps),
     "run.attach": runAttach(deps),
     "run.cancel": runCancel(deps),
+    "approval.list": approvalList(deps),
+    "approval.respond": approvalRespond(deps),
     "run.pause": runPause(deps),
     "run.resume": runResume(deps),
     "agent.list": agentList(deps),

@@ -38,6 +38,10 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
     return agent !== undefined && isMyOwn(agent);
   };
   const isMySchedule = (id: string) => isOwner(uid, reader.schedule(id)?.owner_uid);
+  const isMyApproval = (id: string) => {
+    const runId = reader.approval(id)?.run_id;
+    return runId != null && isMine(runId);
+  };
   return {
     runs: (options) => reader.runs(options).filter(({ owner_uid }) => isOwner(uid, owner_uid)),
     run: (id) => (isMine(id) ? reader.run(id) : undefined),
@@ -47,6 +51,11 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
     manifestOf: (id) => (isMyAgent(id) ? reader.manifestOf(id) : undefined),
     matchRun: (query) => ownAlone("run", query, reader.matchRun(query), isMine),
     matchAgent: (query) => ownAlone("agent", query, reader.matchAgent(query), isMyAgent),
+    approvals: (query) =>
+      reader.approvals(query).filter(({ run_id }) => run_id !== null && isMine(run_id)),
+    approval: (id) => (isMyApproval(id) ? reader.approval(id) : undefined),
+    matchApproval: (query) =>
+      ownAlone("approval", query, reader.matchApproval(query), isMyApproval),
     schedules: (options) =>
       reader.schedules(options).filter(({ owner_uid }) => isOwner(uid, owner_uid)),
     schedule: (id) => (isMySchedule(id) ? reader.schedule(id) : undefined),
@@ -89,7 +98,7 @@ function ownedBy(uid: number | null, reader: StoreReader): (runId: string) => bo
 
 /** The caller's own matches; where the only ones are somebody else's, that is said instead of "no such run". */
 function ownAlone(
-  noun: "run" | "agent" | "schedule",
+  noun: "run" | "agent" | "schedule" | "approval",
   query: string,
   found: readonly string[],
   isMine: (id: string) => boolean,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { StopReason } from "./agent.js";
+import { ApprovalSummary } from "./approval.js";
 import { AgentSummary, type Method, RunSummary, StepSummary, WireEvent } from "./control.js";
 import { Json, JsonObject } from "./json.js";
 import { Manifest } from "./manifest.js";
@@ -157,6 +158,8 @@ export const RESULTS = {
   "run.get": RunReport,
   "run.result": ResultReport,
   "run.cancel": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
+  "approval.list": z.strictObject({ pending: z.array(ApprovalSummary) }),
+  "approval.respond": z.strictObject({ ok: z.literal(true), id: z.string() }),
   "run.pause": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
   "run.resume": z.strictObject({ ok: z.literal(true), run_id: z.string() }),
   "agent.list": z.strictObject({ agents: z.array(AgentSummary) }),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { AgentLifecycle, AgentState } from "./agent.js";
+import { ApprovalScope } from "./approval.js";
 import { EventBody } from "./event.js";
 import { Json, JsonObject } from "./json.js";
 import { MemoryCategory } from "./memory.js";
@@ -92,8 +93,22 @@ export const METHODS = {
     ...RunQuery.shape,
     max_bytes: z.int().min(1).max(16_777_216).default(4_194_304),
   }),
-  "run.attach": z.strictObject({ run_id: IdQuery, after_seq: z.int().min(0).default(0) }),
+  "run.attach": z.strictObject({
+    run_id: IdQuery,
+    after_seq: z.int().min(0).default(0),
+    /** An operator is there who can be asked in place: denied calls may be offered. */
+    attended: z.boolean().default(false),
+  }),
   "run.cancel": RunQuery,
+  "approval.list": z.strictObject({}),
+  "approval.respond": z.strictObject({
+    id: IdQuery,
+    decision: z.enum(["approve", "deny"]),
+    /** For `approve`. */
+    scope: ApprovalScope.default("once"),
+    /** For `deny`. */
+    reason: z.string().min(1).max(1_000).default("denied by human"),
+  }),
   "run.pause": RunQuery,
   "run.resume": RunQuery,
   "agent.list": z.strictObject({ all: z.boolean().default(false) }),

@@ -72,6 +72,10 @@ export const ERROR_CODES = {
     exit: 1,
     hint: "Raise --max-tokens, --max-usd or --timeout, or the role's budget.",
   },
+  ttl_expired: {
+    exit: 1,
+    hint: "Give the step more time or hops: `ttl` of the plan, `run.default_ttl_…` of agentd.yaml.",
+  },
   step_failed: { exit: 1, hint: "`agentd logs ID` shows what the agent tried." },
   output_missing: {
     exit: 1,

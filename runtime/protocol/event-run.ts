@@ -115,5 +115,14 @@ export const RunEvents = [
     subtask_id: z.string(),
     declared_path: z.string(),
   }),
+  /** An operator gave a budget more room, for this run alone. */
+  z.strictObject({
+    kind: z.literal("budget_raised"),
+    scope: z.enum(["run", "step"]),
+    unit: z.enum(["tokens", "usd"]),
+    /** Null: that ceiling is lifted. */
+    by: z.number().positive().nullable(),
+    approval_id: z.string(),
+  }),
   z.strictObject({ kind: z.literal("planner_reply"), text: z.string(), meta: Json.optional() }),
 ] as const;

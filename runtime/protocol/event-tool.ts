@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ApprovalScope, ApprovalSubject } from "./approval.js";
 import { Token } from "./token.js";
 
 const Surface = z.enum(["daemon", "worker"]);
@@ -81,11 +82,17 @@ export const ToolEvents = [
     description: z.string(),
     tool: z.string(),
     capability: z.string().optional(),
+    subject: ApprovalSubject,
+    /** The call that waits, where one does. */
+    call_id: z.string().optional(),
+    /** Its arguments as JSON text, at most 4 KiB, redacted. */
+    input: z.string(),
+    expires_at: z.iso.datetime({ precision: 3 }),
   }),
   z.strictObject({
     kind: z.literal("human_approval_granted"),
     approval_id: z.string(),
-    scope: z.enum(["once", "run"]),
+    scope: ApprovalScope,
   }),
   z.strictObject({
     kind: z.literal("human_approval_denied"),

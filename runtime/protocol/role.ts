@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { OfferDenials } from "./approval.js";
 import { CapabilitySource } from "./capability.js";
 import { Name } from "./ids.js";
 
@@ -18,6 +19,8 @@ const RoleBudget = z.strictObject({
   max_tokens: z.int().positive().optional(),
   max_usd: z.number().positive().optional(),
   max_wall_clock_s: z.number().positive().optional(),
+  /** `ask`: an operator may raise a budget that is used up; the step waits for that. `fail`: it ends. */
+  on_exceeded: z.enum(["fail", "ask"]).default("fail"),
 });
 
 /** Why a step that failed may be tried again by a stronger model of the ladder. */
@@ -36,7 +39,7 @@ export const Role = z.strictObject({
   message_template: z.string().min(1),
   parameters: z.record(ParameterName, RoleParameter).default({}),
   capabilities: z.array(CapabilitySource).default([]),
-  budget: RoleBudget.default({}),
+  budget: RoleBudget.prefault({}),
   retry: z
     .strictObject({
       max_attempts: z.int().min(1).max(10).default(1),
@@ -58,6 +61,8 @@ export const Role = z.strictObject({
     .prefault({}),
   require_declared_output: z.boolean().default(false),
   approval_required: z.array(z.string()).default([]),
+  /** In place of `approvals.offer_denials` of agentd.yaml. */
+  offer_denials: OfferDenials.optional(),
   skills: z.array(z.string()).default([]),
 });
 export type Role = z.infer<typeof Role>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { OfferDenials } from "./approval.js";
 
 /** `/etc/aaos/agentd.yaml`. Every setting has a default; an empty or absent file works. */
 export const Settings = z.strictObject({
@@ -37,12 +38,26 @@ export const Settings = z.strictObject({
     .strictObject({
       /** Wall clock of one run, in seconds. */
       max_wall_clock_s: z.number().positive().default(86_400),
+      /** `ttl` of steps whose plan gives none. */
+      default_ttl_hops: z.int().min(1).max(1_000).optional(),
+      default_ttl_wall_clock_s: z.number().positive().max(2_592_000).optional(),
       /** Days that a finished run's workspace is kept; 0 keeps it. */
       workspace_ttl_days: z.int().min(0).default(7),
       /** Runs at the same time; the others are queued. */
       max_parallel_runs: z.int().min(1).max(10_000).default(16),
       /** Steps of one run at the same time. */
       max_parallel_steps: z.int().min(1).max(1_000).default(16),
+    })
+    .prefault({}),
+  approvals: z
+    .strictObject({
+      /** How long an operator has to answer; then it is a denial. Seconds. */
+      timeout_s: z.number().positive().max(2_592_000).default(3_600),
+      /**
+       * Whether a call that was denied for want of a capability waits for an operator who may grant it: `attended`, while one is
+       * there who is asked in place; `always`; or `never`. A role may say otherwise.
+       */
+      offer_denials: OfferDenials.default("attended"),
     })
     .prefault({}),
   memory: z

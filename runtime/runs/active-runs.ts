@@ -4,10 +4,13 @@ import { formatDuration } from "../base/duration.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { RunId } from "../protocol/ids.js";
 import type { RunState } from "../protocol/run.js";
+import { followWaiting } from "./approvals/waiting-state.js";
+import { recallRaises } from "./budgets/raise-by-asking.js";
 import { openRunAccounts } from "./budgets/run-accounts.js";
 import { carryOut } from "./carry-out.js";
 import type { EngineDeps } from "./deps.js";
 import { failureOf, RunEnded } from "./failure.js";
+import { readTiers } from "./model-ladder.js";
 import { recorder } from "./record.js";
 import type { RunContext, Shared } from "./run-context.js";
 import { readRunHistory } from "./run-history.js";
@@ -65,6 +68,7 @@ export function openActiveRuns(deps: EngineDeps, shared: Shared): ActiveRuns {
       using _slot = await turnOf(run, slots);
       const context = contextOf(run, deps, shared);
       using _clock = startClock(context, run.stop);
+      using _waiting = followWaiting(context, shared.approvals);
       await carryOut(context, run.stop.signal);
     } catch (thrown) {
       if (isLetGo(thrown)) return;
@@ -104,11 +108,14 @@ function contextOf({ id, rest, moves }: Waiting, deps: EngineDeps, shared: Share
   if (found === undefined)
     throw new AgentdError("unknown_id", "take up run", `there is no run ${id}`);
   const { request } = found;
+  const accounts = openRunAccounts(shared.budgets, request, found);
+  recallRaises(deps.reader, shared.budgets, id, accounts);
   return {
     id,
     request,
     dir: join(deps.workspaceBase, id),
-    accounts: openRunAccounts(shared.budgets, request, found),
+    accounts,
+    tiers: readTiers(deps.reader, id),
     endsAt: Number.POSITIVE_INFINITY,
     moves,
     history: readRunHistory(deps.reader, id),

@@ -2,6 +2,7 @@ import type { EventContext } from "../protocol/event.js";
 import type { Manifest } from "../protocol/manifest.js";
 import type { PlanStep } from "../protocol/plan.js";
 import type { Role } from "../protocol/role.js";
+import { type ApprovalRules, approvalRules } from "./approvals/approval-rules.js";
 import type { Account } from "./budgets/account.js";
 import { callDeadline } from "./calls/deadline.js";
 import type { EngineDeps } from "./deps.js";
@@ -19,8 +20,10 @@ export interface AgentHome {
   readonly depth: number;
   /** What its manifest says of its memory; a role's agent has none of its own. */
   readonly memory?: Manifest["memory"];
-  /** Tools whose calls wait for an operator's word; a child waits for all that its parent does. */
-  readonly approval_required: readonly string[];
+  /** The run whose operator can be asked; undefined where the agent belongs to none. */
+  readonly run?: RunContext;
+  /** What of its calls an operator decides; a child is bound by its parent's rules and its own. */
+  readonly rules: ApprovalRules;
   /** What it spends from, and its children with it. */
   readonly account: Account;
   /** Whose turn its model calls take, and by when one that is made now should have begun. */
@@ -37,7 +40,8 @@ export function stepHome(run: RunContext, step: PlanStep, role: Role): AgentHome
     ...{ deps, shared, dir, rest },
     of: { run_id: run.id, step_id: step.id },
     depth: 0,
-    approval_required: role.approval_required,
+    run,
+    rules: approvalRules(role, deps.settings),
     account: run.accounts.step(step.id, role.budget),
     flow: run.id,
     deadline: () => callDeadline(deps.entropy.now(), role.priority, run.endsAt),

@@ -3,14 +3,18 @@ import { isLetGo, throwIfLetGo } from "../agent/let-go.js";
 import { errorText } from "../base/error-text.js";
 import { makeCeiling } from "../policy/ceiling.js";
 import { AgentdError } from "../protocol/agentd-error.js";
+import type { EventBody } from "../protocol/event.js";
 import type { StepId } from "../protocol/ids.js";
 import { NO_USAGE } from "../protocol/model.js";
+import type { Plan } from "../protocol/plan.js";
+import { endWaiting } from "./approvals/waiting-state.js";
 import { outputsOf } from "./check-plan.js";
 import { documentDenial } from "./document-denial.js";
 import { executeRunPlan } from "./execute-run-plan.js";
 import { diskError, type Failure, failureOf } from "./failure.js";
 import { finishedDocuments } from "./finish.js";
 import { keepFinished } from "./keep-finished.js";
+import { escalate } from "./model-ladder.js";
 import { firstPlan, isDirect, replanned } from "./orchestrate.js";
 import { missingOutputs, printOutputs } from "./output-contract.js";
 import { savePlan } from "./plan-file.js";
@@ -77,6 +81,7 @@ async function planAndExecute(
       // From the queue after a pause; where all is to end, nothing begins.
       if (moves.now() === "queued" && !signal.aborted) await moves.move("execute");
       const { outcomes } = await executeRunPlan(run, current, signal);
+      await endWaiting(run, run.shared.approvals);
       signal.throwIfAborted();
       current = { ...current, outcomes };
       const failures = failuresOf(outcomes);
@@ -125,12 +130,27 @@ async function planAgain(
   if (!isGivenUp && first !== undefined) {
     const reason = stepError(first).message;
     const givenUp = { kind: "plan_replanned" as const, reason, kept: [...succeeded] };
-    await run.moves.move("replan", { with: [givenUp] });
+    await run.moves.move("replan", { with: [...escalations(run, plan, failures), givenUp] });
   } else if (run.moves.now() === "queued") await run.moves.move("plan");
   const next = await replanned(run, { plan, succeeded: [...succeeded], failures }, signal);
   const merged = keepFinished(next, plan, succeeded);
   const kept = new Map([...outcomes].filter(([id]) => merged.kept.has(id)));
   return beginPlan(run, { plan: merged.plan, replans: replans + 1, outcomes: kept }, progress);
+}
+
+/** The steps that have failed go up their ladders: in the next plan they are carried out by a stronger model. */
+function escalations(
+  { id, deps, tiers }: RunContext,
+  { steps }: Plan,
+  failures: readonly StepFailure[],
+): readonly EventBody[] {
+  const roles = deps.roles();
+  return failures.flatMap(({ step: failed }) => {
+    const step = steps.find((one) => one.id === failed);
+    const role = roles.get(step?.role ?? "")?.role;
+    if (step === undefined || role === undefined || role.scaffold !== undefined) return [];
+    return escalate(deps.reader, id, step.id, role, tiers) ?? [];
+  });
 }
 
 /** The plan is durable, in the journal and beside the run's files, before its first step starts. `outcomes` are of steps that stay. */
@@ -200,7 +220,9 @@ async function finish(
     denial: (path) => documentDenial(path, ceiling),
     runDir: dir,
   });
-  await run.moves.move("succeed", { with: [{ kind: "run_result", ...result, usage: NO_USAGE }] });
+  await run.moves.move("succeed", {
+    with: [{ kind: "run_result", ...result, usage: deps.reader.run(run.id)?.usage ?? NO_USAGE }],
+  });
 }
 
 async function fail(failure: Failure, moves: RunMoves): Promise<void> {

@@ -10,7 +10,8 @@ import type { ResolvedModel } from "../providers/models.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
 import type { AgentHistory } from "./agent-history.js";
-import { callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
+import { callWithApproval } from "./approvals/call-with-approval.js";
+import { type Called, callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import type { Caller } from "./calls/model-calls.js";
 import type { LiveAgent } from "./live-agent.js";
 import { resumeCall } from "./resume-call.js";
@@ -70,11 +71,10 @@ export async function converse(talk: Conversation, signal: AbortSignal): Promise
       context: contextOf(talk),
       stream: shared.modelCalls.metered(model, caller),
       callTool: async (request: ToolCallRequest, stop: AbortSignal) => {
-        if (agent.home.of.run_id === undefined && mustAsk(agent, request)) return NOT_ASKED;
-        const call = openAtFirst.delete(request)
-          ? resumeCall(agent, request, history, callDeps, stop)
-          : callTool(agent, request, callDeps, stop);
-        const { result, tell } = await call;
+        const how: typeof callTool = openAtFirst.delete(request)
+          ? (...call) => resumeCall(...call, history)
+          : callTool;
+        const { result, tell } = await ask(agent, request, callDeps, stop, how);
         return {
           ...presentResult(result, settings.agent.max_tool_result_bytes),
           tell: async (event) => void (await tell(event)),
@@ -96,17 +96,22 @@ export async function converse(talk: Conversation, signal: AbortSignal): Promise
   return outcome;
 }
 
-/** Nobody can be asked for an agent that belongs to no run: what needs an operator's word is not done. */
-const NOT_ASKED = presentResult(
-  toolDenied({
-    layer: "policy",
-    message: "this call needs an operator's approval, which only a run can wait for",
-  }),
-  2_048,
-);
-
-function mustAsk({ home }: LiveAgent, { name }: ToolCallRequest): boolean {
-  return home.approval_required.includes(name);
+/**
+ * A call with the operator in the loop, where there is a run that can wait for one. An agent that belongs to none has nobody to ask:
+ * what needs an operator's word is not done.
+ */
+async function ask(
+  agent: LiveAgent,
+  request: ToolCallRequest,
+  deps: ToolCallDeps,
+  signal: AbortSignal,
+  how: typeof callTool,
+): Promise<Called> {
+  const { run, rules } = agent.home;
+  if (run !== undefined) return callWithApproval({ run, agent, rules }, request, deps, signal, how);
+  if (!rules.required.has(request.name)) return how(agent, request, deps, signal);
+  const message = "this call needs an operator's approval, which only a run can wait for";
+  return { result: toolDenied({ layer: "policy", message }), tell: agent.record };
 }
 
 /** The reply takes its part of the window, but never more than half of it. */

@@ -1,8 +1,10 @@
+import type { ApprovalId } from "../protocol/approval.js";
 import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { LaunchServer } from "../tools/mcp/server-link.js";
 import type { AgentOperations } from "./agents/operate-agents.js";
+import type { Verdict } from "./approvals/approvals.js";
 
 /** Who asks, as the socket tells; null where it cannot. */
 export interface Peer {
@@ -31,6 +33,10 @@ export interface RunEngine {
   readonly agents: AgentOperations;
   /** Ends one agent; the step that it works for fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
+  /** An operator's answer to what waits. Throws `unknown_id`, `illegal_transition`, and `denied` where policy.yaml forbids it. */
+  readonly respond: (id: ApprovalId, verdict: Verdict, peer: Peer) => Promise<void>;
+  /** Somebody watches the run who can be asked in place, until it is disposed of. */
+  readonly attend: (runId: RunId) => Disposable;
   /** Launches an MCP server as a holder of tokens. */
   readonly launchServer: LaunchServer;
   /**

@@ -24,8 +24,22 @@ export class RunEnded extends Error {
   }
 }
 
+/** One step's time is over. The reason of its aborted signal; its agent ends as one that ran out of time or budget. */
+export class StepEnded extends Error {
+  override readonly name = "TimeoutError";
+  readonly code: ErrorCode;
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.code = failure.code;
+    this.failure = failure;
+  }
+}
+
 /** What was thrown while a step or a run was carried out, as a failure; an unknown throw is a defect and fatal. */
 export function failureOf(thrown: unknown): Failure {
+  if (thrown instanceof StepEnded) return thrown.failure;
   if (thrown instanceof RunEnded)
     return { code: thrown.code, message: thrown.message, class: "fatal" };
   if (thrown instanceof AgentdError) {

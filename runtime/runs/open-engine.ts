@@ -11,7 +11,11 @@ import { openAnswers } from "./agents/answers.js";
 import { openAgents } from "./agents/open-agents.js";
 import { operateAgents } from "./agents/operate-agents.js";
 import { recoverAgents } from "./agents/recover-agents.js";
-import { type Budgets, openBudgets } from "./budgets/budgets.js";
+import { openApprovals } from "./approvals/approvals.js";
+import { openAttendance } from "./approvals/attendance.js";
+import { respond } from "./approvals/respond.js";
+import { openBudgets } from "./budgets/budgets.js";
+import { DAY_MS, recallSpending } from "./budgets/recall-spending.js";
 import { openModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
 import { actorOf, type RunEngine } from "./engine.js";
@@ -24,24 +28,12 @@ import type { Shared } from "./run-context.js";
 import { openSlots } from "./slots.js";
 import { openTokenLedger } from "./token-ledger.js";
 
-/** A day of the machine begins at midnight UTC. */
-const DAY_MS = 86_400_000;
-
 /**
  * The engine of a daemon. A run belongs to the machine: it is taken up from its journal, and let go of when the daemon ends or the
  * run is paused; only an end that is in the journal ends it.
  */
 export function openEngine(deps: EngineDeps): RunEngine {
-  const budgets = openDay(deps);
-  const shared: Shared = {
-    agentsFor: (agent) => portOf(agent),
-    budgets,
-    ledger: openTokenLedger(deps.entropy),
-    modelCalls: openModelCalls(budgets, deps.entropy.now),
-    agentSlots: openSlots(deps.policy.limits.agents),
-    toolCalls: new Set(),
-    liveAgents: new Map(),
-  };
+  const shared: Shared = { ...sharedOf(deps), agentsFor: (agent) => portOf(agent) };
   const place = { deps, shared, answers: openAnswers() };
   const agents = openAgents(place);
   const portOf = agentsPorts(agents, place);
@@ -53,6 +45,8 @@ export function openEngine(deps: EngineDeps): RunEngine {
   return {
     recover: async () => {
       restoreLedger(deps.reader, shared.ledger);
+      recallSpending(deps.reader, shared.budgets.day, shared.modelCalls, deps.entropy.now());
+      await shared.approvals.recover();
       await recoverAgents(agents, place);
       const found = deps.reader.runs({ all: false }).filter(({ state }) => state !== "paused");
       const begun = found.filter(({ state }) => state !== "queued");
@@ -81,6 +75,8 @@ export function openEngine(deps: EngineDeps): RunEngine {
     },
     ...orders(deps, runs),
     agents: operateAgents(agents, place),
+    respond: (id, verdict, peer) => respond(deps, shared.approvals, id, verdict, peer),
+    attend: shared.attendance.attend,
     stopAgent: async (id: AgentId, peer) => {
       const living = agents.get(id);
       if (living !== undefined) return agents.stop(living, peer);
@@ -92,6 +88,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
     close: async (signal) => {
       closing = true;
       runs.close();
+      shared.approvals.close();
       for (const { rest } of runs.all()) rest.abort(new LetGo());
       agents.rest();
       await Promise.race([Promise.all(shared.toolCalls), aborted(signal)]);
@@ -101,12 +98,31 @@ export function openEngine(deps: EngineDeps): RunEngine {
   };
 }
 
-/** The machine's day, above every other budget. */
-function openDay({ policy, entropy }: EngineDeps): Budgets {
-  const { tokens_per_day, usd_per_day } = policy.limits;
-  const label = "the machine's day (policy.yaml, limits)";
-  const limits = { tokens: tokens_per_day ?? undefined, usd: usd_per_day ?? undefined };
-  return openBudgets({ label, limits, periodMs: DAY_MS }, entropy.now);
+function sharedOf(deps: EngineDeps): Omit<Shared, "agentsFor"> {
+  const { tokens_per_day, usd_per_day } = deps.policy.limits;
+  const budgets = openBudgets(
+    {
+      label: "the machine's day (policy.yaml, limits)",
+      limits: { tokens: tokens_per_day ?? undefined, usd: usd_per_day ?? undefined },
+      periodMs: DAY_MS,
+    },
+    deps.entropy.now,
+  );
+  return {
+    budgets,
+    ledger: openTokenLedger(deps.entropy),
+    modelCalls: openModelCalls(budgets, deps.entropy.now),
+    agentSlots: openSlots(deps.policy.limits.agents),
+    toolCalls: new Set(),
+    approvals: openApprovals({
+      journal: deps.journal,
+      reader: deps.reader,
+      entropy: deps.entropy,
+      timeoutMs: deps.settings.approvals.timeout_s * 1_000,
+    }),
+    attendance: openAttendance(),
+    liveAgents: new Map(),
+  };
 }
 
 function recovered(

@@ -15,12 +15,14 @@ const UNKNOWN =
 export async function resumeCall(
   agent: LiveAgent,
   request: ToolCallRequest,
-  history: AgentHistory,
   deps: ToolCallDeps,
   signal: AbortSignal,
+  history: AgentHistory,
 ): Promise<Called> {
   const intent = history.invoked.get(request.id);
-  if (intent === undefined || intent.read_only || intent.tool !== request.name)
+  // A refusal that is told before the model is waits for an operator: nothing was done.
+  const isOffered = intent?.success === false;
+  if (intent === undefined || intent.read_only || isOffered || intent.tool !== request.name)
     return callTool(agent, request, deps, signal);
   const result = toolFailure("failed", UNKNOWN);
   const record = agent.record.under(intent);

@@ -1,11 +1,14 @@
 import type { AgentsPort } from "../protocol/agents-port.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
+import type { Approvals } from "./approvals/approvals.js";
+import type { Attendance } from "./approvals/attendance.js";
 import type { Budgets } from "./budgets/budgets.js";
 import type { RunAccounts } from "./budgets/run-accounts.js";
 import type { ModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
 import type { LiveAgent } from "./live-agent.js";
+import type { ModelTiers } from "./model-ladder.js";
 import type { RunHistory } from "./run-history.js";
 import type { RunMoves } from "./run-moves.js";
 import type { Slots } from "./slots.js";
@@ -21,6 +24,7 @@ export interface RunContext {
   readonly accounts: RunAccounts;
   /** When its time is over, ms since the epoch; infinite while nothing limits it. */
   endsAt: number;
+  readonly tiers: ModelTiers;
   readonly moves: RunMoves;
   /** What was done before: nothing, of a new run. */
   readonly history: RunHistory;
@@ -41,6 +45,8 @@ export interface Shared {
   readonly toolCalls: Set<Promise<unknown>>;
   /** An agent's way to other agents. */
   readonly agentsFor: (agent: LiveAgent) => AgentsPort;
+  readonly approvals: Approvals;
+  readonly attendance: Attendance;
   readonly liveAgents: Map<AgentId, StoppableAgent>;
 }
 

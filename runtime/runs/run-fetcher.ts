@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { FailureClass } from "../protocol/step.js";
-import { callTool, toolCallDeps } from "./call-tool.js";
+import { approvalRules } from "./approvals/approval-rules.js";
+import { callWithApproval } from "./approvals/call-with-approval.js";
+import { toolCallDeps } from "./call-tool.js";
 import type { AgentReply, StepWork } from "./step-work.js";
 
 /** Most of a page that is kept. Bytes. */
@@ -49,9 +51,10 @@ async function fetchToFile(
 ): Promise<AgentReply> {
   const { run, agent } = work;
   const deps = toolCallDeps(run);
+  const caller = { run, agent, rules: approvalRules(work.role, run.deps.settings) };
   const call = async (name: string, input: Record<string, string | number>) => {
     const request = { id: `${work.step.id}-${name}`, name, input };
-    const { result, tell } = await callTool(agent, request, deps, signal);
+    const { result, tell } = await callWithApproval(caller, request, deps, signal);
     await tell();
     return result;
   };

@@ -4,9 +4,11 @@ import { renderTemplate } from "../policy/expand.js";
 import type { Json } from "../protocol/json.js";
 import type { Message } from "../protocol/message.js";
 import type { BudgetScope } from "./budgets/account.js";
+import { raiseByAsking } from "./budgets/raise-by-asking.js";
 import type { Caller } from "./calls/model-calls.js";
 import { converse } from "./converse.js";
 import { type Failure, providerFailure } from "./failure.js";
+import { modelOfStep } from "./model-ladder.js";
 import { missingOutputs } from "./output-contract.js";
 import type { AgentReply, StepWork } from "./step-work.js";
 
@@ -15,9 +17,9 @@ import type { AgentReply, StepWork } from "./step-work.js";
  * reply, or why it did not come to one.
  */
 export async function runModelAgent(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
-  const { run, role, agent, before, history } = work;
+  const { run, step, role, agent, before, history } = work;
   const { settings, models } = run.deps;
-  const model = models.resolve(role.model);
+  const model = models.resolve(modelOfStep(role, step.id, run.tiers));
   const outcome = await converse(
     {
       ...{ agent, history, model },
@@ -43,14 +45,16 @@ export async function runModelAgent(work: StepWork, signal: AbortSignal): Promis
 }
 
 /** On whose account the step's model is called. */
-function callerOf({ role, agent }: StepWork): Caller {
+function callerOf({ run, role, agent }: StepWork): Caller {
   const { account, flow, rest, deadline } = agent.home;
   return {
     ...{ record: agent.record, account, flow, rest, deadline },
     max_input_tokens: role.budget.max_input_tokens,
-    onShortage: ({ account }) => {
-      agent.trouble.overspent = account.scope;
-      return Promise.resolve(false);
+    onShortage: async (shortage, signal) => {
+      const asks = role.budget.on_exceeded === "ask";
+      if (asks && (await raiseByAsking(run, agent, shortage, signal))) return true;
+      agent.trouble.overspent = shortage.account.scope;
+      return false;
     },
   };
 }

@@ -11,6 +11,7 @@ import { type AgentHome, stepHome } from "./agent-home.js";
 import { documentDenial } from "./document-denial.js";
 import type { StepEnd, StepOutcome } from "./execute-plan.js";
 import { type Failure, failureOf } from "./failure.js";
+import { modelOfStep } from "./model-ladder.js";
 import { missingOutputs, printOutputs, syncFiles } from "./output-contract.js";
 import type { RunContext } from "./run-context.js";
 import { runFetcher } from "./run-fetcher.js";
@@ -53,7 +54,10 @@ export async function runStep(
       using _slot = await run.shared.agentSlots.take(AbortSignal.any([signal, run.rest]));
       const before = past.outputs_before ?? (await printOutputs(wanted.outputs));
       const home = stepHome(run, step, wanted.role);
-      agent = born === undefined ? await newAgent(home, wanted, before) : takeUpAgent(home, born);
+      agent =
+        born === undefined
+          ? await newAgent(run, home, step, wanted, before)
+          : takeUpAgent(home, born);
       const work = { run, step, ...wanted, before, agent, history: past };
       const [stopped, settle] = stoppable(run.shared, agent.id);
       written = settle;
@@ -112,12 +116,17 @@ function prepare(run: RunContext, step: PlanStep): Wanted | Failure {
 }
 
 function newAgent(
+  run: RunContext,
   home: AgentHome,
+  step: PlanStep,
   { role, grants }: Wanted,
   before: ReadonlyMap<string, string>,
 ): Promise<SpawnedAgent> {
   const { models } = home.deps;
-  const model = role.scaffold === undefined ? models.resolve(role.model).model : "scaffold";
+  const model =
+    role.scaffold === undefined
+      ? models.resolve(modelOfStep(role, step.id, run.tiers)).model
+      : "scaffold";
   const birth = { outputs_before: Object.fromEntries(before) };
   return spawnAgent(home, { name: role.name, model, grants, birth });
 }
@@ -192,5 +201,6 @@ function failed(failure: Failure): StepOutcome {
 function endingOf(outcome: StepOutcome): readonly [EndReason, string?] {
   if (outcome.ok) return ["completed"];
   const { code, message } = outcome.failure;
+  if (code === "ttl_expired") return ["timeout", message];
   return [code === "cancelled" ? "user_requested" : "error", message];
 }

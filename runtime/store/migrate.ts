@@ -5,7 +5,8 @@ import { INITIAL } from "./migrations/0001-initial.js";
 import { SCHEDULES } from "./migrations/0002-schedules.js";
 import { MEMORIES } from "./migrations/0003-memories.js";
 import { RECOVERIES } from "./migrations/0004-recoveries.js";
-import { AGENTS } from "./migrations/0005-agents.js";
+import { APPROVALS } from "./migrations/0005-approvals.js";
+import { AGENTS } from "./migrations/0006-agents.js";
 import { type Database, syncDirectory } from "./open.js";
 import { storeError } from "./sqlite-error.js";
 
@@ -17,7 +18,14 @@ export interface Migration {
 }
 
 /** All that this program knows, ascending, without a gap. The last one is the program's schema version. */
-export const MIGRATIONS: readonly Migration[] = [INITIAL, SCHEDULES, MEMORIES, RECOVERIES, AGENTS];
+export const MIGRATIONS: readonly Migration[] = [
+  INITIAL,
+  SCHEDULES,
+  MEMORIES,
+  RECOVERIES,
+  APPROVALS,
+  AGENTS,
+];
 
 interface Schema {
   /** The last migration applied; 0 for an empty file. */

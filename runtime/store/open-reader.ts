@@ -1,4 +1,5 @@
 import { agentQueries } from "./agent-queries.js";
+import { approvalQueries } from "./approval-queries.js";
 import { eventQueries } from "./event-queries.js";
 import { memoryQueries } from "./memory-queries.js";
 import { requireSchema } from "./migrate.js";
@@ -18,6 +19,7 @@ export function openReader(path: string): StoreReader {
     return {
       ...runQueries(db),
       ...agentQueries(db),
+      ...approvalQueries(db),
       ...eventQueries(db),
       ...memoryQueries(db),
       ...scheduleQueries(db),

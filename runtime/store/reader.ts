@@ -1,3 +1,4 @@
+import type { ApprovalSummary } from "../protocol/approval.js";
 import type { AgentSummary, AuditFilter, RunSummary, StepSummary } from "../protocol/control.js";
 import type { AuditEvent, ErasedEvent } from "../protocol/event.js";
 import type { Manifest } from "../protocol/manifest.js";
@@ -16,6 +17,16 @@ export interface RunDetail extends RunSummary {
   readonly documents: readonly string[];
   readonly error: { readonly kind: string; readonly message: string } | null;
   readonly last_seq: number;
+}
+
+export interface ApprovalQuery {
+  readonly run_id?: string;
+  readonly agent_id?: string;
+}
+
+export interface ApprovalDetail extends ApprovalSummary {
+  readonly call_id: string | null;
+  readonly requested_seq: number;
 }
 
 export interface AgentDetail extends AgentSummary {
@@ -51,6 +62,10 @@ export interface StoreReader extends MemoryQueries {
   readonly schedules: (options: { readonly all: boolean }) => readonly ScheduleSummary[];
   readonly schedule: (scheduleId: string) => ScheduleSummary | undefined;
   readonly matchSchedule: (query: string) => readonly string[];
+  /** What operators were asked, of a run or an agent; without either, all that waits for an answer. */
+  readonly approvals: (query: ApprovalQuery) => readonly ApprovalDetail[];
+  readonly approval: (approvalId: string) => ApprovalDetail | undefined;
+  readonly matchApproval: (query: string) => readonly string[];
   readonly events: (filter: EventFilter) => readonly (AuditEvent | ErasedEvent)[];
   /** Uid of who submitted the run; null where the socket could not tell, undefined where there is no such run. */
   readonly ownerOf: (runId: string) => number | null | undefined;

@@ -106,15 +106,13 @@ function scriptedDeps(
         running.get(runId)?.abort();
         await Promise.resolve();
       },
+      ...NO_APPROVALS,
       recover: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
-      stopAgent: async (agentId) => {
-        cancelled.push(agentId);
-        await Promise.resolve();
-      },
+      stopAgent: (agentId) => Promise.resolve(void cancelled.push(agentId)),
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
-      ...{ check: () => {}, agents: NO_AGENTS, close: async () => {} },
+      ...{ check: () => {}, agents: NO_AGENTS },
     },
     schedules: {
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
@@ -166,6 +164,12 @@ function moved(
   const from = journal.reader.run(run_id)?.state ?? "queued";
   return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
+
+const NO_APPROVALS = {
+  close: async () => {},
+  respond: () => Promise.resolve(),
+  attend: () => ({ [Symbol.dispose]: () => undefined }),
+};
 
 const WRITER: RoleReport = {
   role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),

@@ -11,8 +11,9 @@ export function approvalHandlers(
     "SELECT state FROM approvals WHERE approval_id = ?",
   );
   const insert = db.prepare(
-    `INSERT INTO approvals (approval_id, run_id, step_id, agent_id, state, tool, capability, description, requested_at)
-     VALUES (?, ?, ?, ?, 'pending', ?, ?, ?, ?)`,
+    `INSERT INTO approvals (approval_id, run_id, step_id, agent_id, state, tool, capability, description, requested_at,
+       subject, call_id, requested_seq, expires_at, input)
+     VALUES (?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const update = db.prepare(
     "UPDATE approvals SET state = ?, settled_at = ?, settled_by = ?, scope = ?, reason = ? WHERE approval_id = ?",
@@ -29,6 +30,7 @@ export function approvalHandlers(
   return {
     human_approval_requested: (event) => {
       const { approval_id, run_id, step_id, agent_id, tool, capability, description, time } = event;
+      const { subject, call_id, seq, expires_at, input } = event;
       if (select.get(approval_id) !== undefined)
         throw illegal(`approval ${approval_id} was requested before`);
       insert.run(
@@ -40,6 +42,11 @@ export function approvalHandlers(
         capability ?? null,
         description,
         time,
+        subject,
+        call_id ?? null,
+        seq,
+        expires_at,
+        input,
       );
     },
     human_approval_granted: (event) => {

@@ -16,6 +16,7 @@ const UNPROJECTED = [
   "plan_rejected",
   "plan_replanned",
   "planner_reply",
+  "budget_raised",
   "subtask_ttl_expired",
   "subtask_output_missing",
   "agent_execution_completed",

@@ -40,7 +40,7 @@ export function homeOf(living: Living, deps: EngineDeps, shared: Shared): AgentH
     of: {},
     depth: 0,
     memory: spec.manifest.memory,
-    approval_required: spec.manifest.approval_required,
+    rules: { required: new Set(spec.manifest.approval_required), offerDenials: "never" },
     flow: id,
     deadline: () => callDeadline(deps.entropy.now()),
     rest: rest.signal,

@@ -67,7 +67,10 @@ function childHome({ home }: LiveAgent, { manifest, name }: AgentSpec): AgentHom
     ...home,
     depth: home.depth + 1,
     memory: manifest.memory,
-    approval_required: [...new Set([...home.approval_required, ...manifest.approval_required])],
+    rules: {
+      ...home.rules,
+      required: new Set([...home.rules.required, ...manifest.approval_required]),
+    },
     account: budget === undefined ? home.account : shared.budgets.open(opening, home.account),
   };
 }

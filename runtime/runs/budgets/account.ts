@@ -37,6 +37,8 @@ export interface Account {
   readonly label: string;
   readonly parent: Account | undefined;
   readonly periodMs: number | undefined;
+  /** The limits it was opened with: what an operator may give again. */
+  readonly opened: Limits;
   limits: Limits;
   spent: Spent;
   reserved: Spent;
@@ -55,7 +57,7 @@ export function openAccount(
 ): Account {
   const { scope, label, limits, spent = NOTHING_SPENT, periodMs } = opening;
   return {
-    ...{ scope, label, parent, periodMs, limits, spent },
+    ...{ scope, label, parent, periodMs, opened: limits, limits, spent },
     reserved: NOTHING_SPENT,
     underWay: 0,
     isTight: false,

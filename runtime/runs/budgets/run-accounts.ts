@@ -2,7 +2,7 @@ import type { StepId } from "../../protocol/ids.js";
 import type { Usage } from "../../protocol/model.js";
 import type { Role } from "../../protocol/role.js";
 import type { RunRequest } from "../../protocol/run.js";
-import { type Account, NOTHING_SPENT, spentOf } from "./account.js";
+import { type Account, type Limits, NOTHING_SPENT, spentOf } from "./account.js";
 import type { Budgets } from "./budgets.js";
 
 /** The accounts of one run: its own, and below it one for each step. */
@@ -10,6 +10,8 @@ export interface RunAccounts {
   readonly run: Account;
   /** The account of a step, bounded by its role's budget over all its attempts; opened when it is first asked for. */
   readonly step: (id: StepId, budget: Role["budget"]) => Account;
+  /** Room that an operator gave a step's account before, for when it is opened. */
+  readonly raiseStep: (id: string, by: Limits) => void;
   readonly steps: () => ReadonlyMap<StepId, Account>;
 }
 
@@ -28,6 +30,7 @@ export function openRunAccounts(
   const spent = past === undefined ? NOTHING_SPENT : spentOf(past.usage);
   const run = budgets.open({ scope: "run", label: "the run", limits, spent }, budgets.day);
   const steps = new Map<StepId, Account>();
+  const raises: { readonly id: string; readonly by: Limits }[] = [];
   const openStep = (id: StepId, budget: Role["budget"]): Account => {
     const before = past?.steps.find(({ step_id }) => step_id === id)?.usage;
     const account = budgets.open(
@@ -39,8 +42,14 @@ export function openRunAccounts(
       },
       run,
     );
+    for (const raised of raises) if (raised.id === id) budgets.raise(account, raised.by);
     steps.set(id, account);
     return account;
   };
-  return { run, step: (id, budget) => steps.get(id) ?? openStep(id, budget), steps: () => steps };
+  return {
+    run,
+    step: (id, budget) => steps.get(id) ?? openStep(id, budget),
+    raiseStep: (id, by) => void raises.push({ id, by }),
+    steps: () => steps,
+  };
 }

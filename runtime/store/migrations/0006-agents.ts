@@ -1,6 +1,6 @@
 /** Agents that live on: how, whose they are, what they are made of (JSON), and the messages that wait for them. */
 export const AGENTS = {
-  version: 5,
+  version: 6,
   breaking: false,
   sql: `
 ALTER TABLE agents ADD COLUMN lifecycle TEXT NOT NULL DEFAULT 'ephemeral';
