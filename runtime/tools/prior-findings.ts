@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-export const MAX_FINDINGS_BYTES = 32_768;
+const MAX_FINDINGS_BYTES = 32_768;
 
 /** What was found before, for an agent that is to go on from it. */
 export const PriorFindings = z

@@ -33,7 +33,7 @@ export function findSpec(text: string, catalog: SpecCatalog): AgentSpec {
 }
 
 /** A manifest given as text. Its prompt has to be in it: there is no file that another could lie beside. */
-export function specOfYaml(text: string, file: string): AgentSpec {
+function specOfYaml(text: string, file: string): AgentSpec {
   const parsed = parseManifest(text, file);
   if (!parsed.ok)
     throw new AgentdError("invalid_file", OP, parsed.problems.map(formatProblem).join("; "));

@@ -200,7 +200,7 @@ async function post(
   return trace_id;
 }
 
-export function farewell(
+function farewell(
   one: Pick<Living, "id" | "spec" | "spawned_seq" | "answered">,
   { shared }: Pick<WorkPlace, "shared">,
   reason: EndReason,
