@@ -61,7 +61,7 @@ module.exports = {
       name: "no-import-of-mains",
       severity: "error",
       from: {},
-      to: { path: "^runtime/(agentd|web-worker|aaos-system)\\.ts$" },
+      to: { path: "^runtime/(agentd|web-worker|aaos-system|aaos-boot)\\.ts$" },
     },
     {
       name: "addon-only-in-sandbox",

@@ -7,8 +7,8 @@ import type { EngineDeps } from "./runs/deps.js";
 import { createHostInspector } from "./sandbox/host-facts.js";
 import { makeGrantedDir } from "./sandbox/make-granted-dir.js";
 
-/** How much of a write grant is searched for what is protected in it, before every launch that gets it. */
-const SCAN = { maxEntries: 50_000, maxMs: 2_000 };
+/** How much of a write grant is searched for what is protected in it, before every launch that gets it: a project with its modules. */
+const SCAN = { maxEntries: 200_000, maxMs: 15_000 };
 const REMEMBER_PROGRAMS_MS = 10_000;
 
 /**

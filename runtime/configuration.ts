@@ -4,6 +4,7 @@ import type { Loaded } from "./catalog/load-dirs.js";
 import { type AgentManifest, loadManifests, manifestDirs } from "./catalog/manifests.js";
 import { type LoadedRole, loadRoles } from "./catalog/roles.js";
 import { readMcpServers, readPolicy, readProviders, readSettings } from "./catalog/settings.js";
+import { loadSkills, type Skill, skillDirs } from "./catalog/skills.js";
 import { type CredentialSources, readCredential } from "./credentials.js";
 import type { McpFile } from "./protocol/mcp-file.js";
 import type { Places } from "./protocol/places.js";
@@ -29,6 +30,7 @@ export interface Configuration {
   readonly catalog: {
     readonly roles: ReadonlyMap<string, LoadedRole>;
     readonly manifests: ReadonlyMap<string, Loaded<AgentManifest>>;
+    readonly skills: ReadonlyMap<string, Skill>;
     readonly problems: readonly FileProblem[];
   };
   readonly credential: (name: string) => string | undefined;
@@ -80,7 +82,11 @@ export function loadCatalog(places: Places): Configuration["catalog"] {
     { dir: places.operatorRolesDir, origin: "operator" },
   ]);
   const agents = loadManifests(manifestDirs(places));
-  return { roles, manifests: agents.manifests, problems: [...problems, ...agents.problems] };
+  const { skills, problems: unskilled } = loadSkills(skillDirs(places));
+  return {
+    ...{ roles, skills, manifests: agents.manifests },
+    problems: [...problems, ...agents.problems, ...unskilled],
+  };
 }
 
 /** The state's folders, made where missing, and free of links, so that a path below them is what it seems. */

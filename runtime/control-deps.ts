@@ -1,3 +1,4 @@
+import { addSkill } from "./add-skill.js";
 import { verifyOffLoop } from "./audit/verify-off-loop.js";
 import { explainRole } from "./catalog/explain-role.js";
 import type { ControlDeps } from "./control/deps.js";
@@ -27,6 +28,12 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
     reader,
     subscribe: journal.subscribe,
     memory: rooms.memory,
+    skills: () => config.catalog,
+    addSkill: (upload) => {
+      const added = addSkill(upload, places.addedSkillsDir);
+      rooms.live.reload();
+      return added;
+    },
     roles: () => config.catalog,
     manifests: () => config.catalog.manifests,
     explainRole: ({ role }, params) =>
@@ -43,6 +50,9 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       default_provider: models.default_provider,
       runs_active: reader.runs({ all: false }).length,
       agents_active: reader.agents({ all: false }).length,
+      budgets: [...engine.budgets()],
+      models: [...engine.traffic().models],
+      providers: [...engine.traffic().providers],
       confinement: [...confinement.layers()],
     }),
     doctor: async (signal) => [

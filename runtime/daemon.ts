@@ -11,6 +11,7 @@ import { openMcpServer } from "./mcp-server.js";
 import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { closeRooms, type DaemonOptions, logTo, openRooms, type Rooms } from "./rooms.js";
+import { openDiskWatch } from "./runs/disk-watch.js";
 import { openSchedules } from "./runs/schedules.js";
 import { openTelemetry } from "./telemetry.js";
 import { VERSION } from "./version.js";
@@ -39,6 +40,7 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const { config, log, journal, engine, models, confinement, manager } = rooms;
   await recordStart(rooms);
   await engine.recover();
+  await using _disk = await watchDisk(rooms);
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const deps = controlDeps(rooms, schedules);
   const handlersFor = (caller: Caller) => makeHandlers(visibleTo(caller, deps));
@@ -61,6 +63,17 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await engine.close(AbortSignal.timeout(STOP_GRACE_MS));
   await journal.append([{ kind: "daemon_stopped", actor: "daemon", reason }]);
   await telemetry.close();
+}
+
+function watchDisk({ config, engine, log }: Rooms): Promise<AsyncDisposable> {
+  const { places, settings } = config;
+  return openDiskWatch({
+    dirs: [places.stateDir],
+    lowWaterBytes: settings.disk.low_water_mb * 1_048_576,
+    everyMs: settings.disk.check_s * 1_000,
+    engine,
+    log: logTo(log),
+  });
 }
 
 async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {

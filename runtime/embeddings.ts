@@ -1,8 +1,12 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import type { Configuration } from "./configuration.js";
 import type { Confinement } from "./confinement.js";
+import { networkOf } from "./live-models.js";
 import type { EmbedderChoice } from "./memory/embedder.js";
+import type { Memory } from "./memory/memory.js";
+import { type MemoryOptions, openMemory } from "./memory/open-memory.js";
 import { type EmbeddingsOptions, embeddingsWish } from "./providers/embeddings.js";
 
 /** The packages of the local model: they come with a checkout, and with the Debian package `aaos-embeddings`. */
@@ -59,4 +63,24 @@ function versionOf(name: string, programDir: string): string | undefined {
     return version;
   }
   return undefined;
+}
+
+/** The memory of a daemon: of its database, with the embedder that its configuration names. */
+export function daemonMemory(
+  of: Pick<MemoryOptions, "journal" | "reader" | "entropy" | "log"> & {
+    readonly config: Configuration;
+    readonly confinement: Pick<Confinement, "openModel">;
+    readonly programDir: string;
+  },
+): Memory {
+  const { config, confinement, programDir, ...rest } = of;
+  const { places, settings, providersFile, credential } = config;
+  const asked = { file: providersFile, credential, ...networkOf(config) };
+  return openMemory({
+    ...rest,
+    database: places.databaseFile,
+    index: places.memoryIndexFile,
+    embedder: chooseEmbedder(asked, confinement, programDir),
+    retentionDays: settings.memory.retention_days,
+  });
 }

@@ -90,7 +90,19 @@ function keepingBroken(before: Catalog, now: Catalog): Catalog {
     ...now,
     roles: kept(before.roles, now.roles, broken),
     manifests: kept(before.manifests, now.manifests, broken),
+    skills: keptSkills(before.skills, now.skills, broken),
   };
+}
+
+function keptSkills(
+  before: Catalog["skills"],
+  now: Catalog["skills"],
+  broken: ReadonlySet<string>,
+): Catalog["skills"] {
+  const stay = [...before].filter(
+    ([name, { dir }]) => broken.has(`${dir}/SKILL.md`) && !now.has(name),
+  );
+  return stay.length === 0 ? now : new Map([...now, ...stay]);
 }
 
 function kept<T extends { readonly file: string }>(

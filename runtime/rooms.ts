@@ -7,17 +7,18 @@ import { entryOf, headEntry } from "./audit-to-journal.js";
 import type { Entropy } from "./base/ulid.js";
 import type { Configuration, ConfigurationSources } from "./configuration.js";
 import { type Confinement, type Launcher, openConfinement } from "./confinement.js";
-import { chooseEmbedder } from "./embeddings.js";
+import { daemonMemory } from "./embeddings.js";
 import { derived, type LiveConfiguration } from "./live-configuration.js";
-import { modelsOf, networkOf } from "./live-models.js";
+import { modelsOf } from "./live-models.js";
 import { tellOfServers } from "./mcp-reports.js";
 import type { Memory } from "./memory/memory.js";
-import { openMemory } from "./memory/open-memory.js";
 import { neverGrantable } from "./protocol/places.js";
 import type { ModelDirectory } from "./providers/models.js";
 import type { EngineDeps } from "./runs/deps.js";
 import type { RunEngine } from "./runs/engine.js";
 import { openEngine } from "./runs/open-engine.js";
+import { delegatedCgroup } from "./sandbox/delegated-cgroup.js";
+import { endLeftovers } from "./sandbox/leftovers.js";
 import {
   type NotifyEnvironment,
   openServiceManager,
@@ -94,26 +95,20 @@ export async function openRooms(
       else systemJournal.write(headEntry(head));
     },
   });
-  if (systemJournal !== undefined)
-    journal.subscribe((events) => {
-      for (const event of events) systemJournal.write(entryOf(event));
-    });
+  journal.subscribe((events) => {
+    for (const event of events) systemJournal?.write(entryOf(event));
+  });
+  const leftIn = delegatedCgroup()?.parent ?? null;
+  await endLeftovers(places.stateDir, launcher.ok ? launcher.spawner.pid : null, leftIn);
   const models = modelsOf(config);
   const { nativeDir, programDir, path } = options;
   const confinement = await openConfinement({
     ...{ launcher, nativeDir, programDir, places, settings, policy: config.policy, path },
   });
   const reader = openReader(places.databaseFile);
-  const memory = openMemory({
-    ...{ journal, reader, entropy, log: logTo(log) },
-    database: places.databaseFile,
-    index: places.memoryIndexFile,
-    embedder: chooseEmbedder(
-      { file: config.providersFile, credential: config.credential, ...networkOf(config) },
-      confinement,
-      programDir,
-    ),
-    retentionDays: settings.memory.retention_days,
+  const memory = daemonMemory({
+    ...{ journal, reader, entropy, config, confinement, programDir },
+    log: logTo(log),
   });
   let servers: McpServers | undefined;
   const { launchServer: launch, relay } = confinement;
@@ -125,6 +120,7 @@ export async function openRooms(
     memory,
     roles: () => config.catalog.roles,
     manifests: () => config.catalog.manifests,
+    skills: () => config.catalog.skills,
     settings,
     get policy() {
       return config.policy;

@@ -17,8 +17,12 @@ import { quote } from "./host.mjs";
 /**
  * @typedef {object} VmSpec
  * @property {string} name names the logs: build/vm/logs/NAME.serial.log
- * @property {string} image raw disk image with the root; written to never, an overlay takes the writes
+ * @property {string} [image] raw disk image with the root; written to never, an overlay takes the writes
  * @property {string} [kernel] without one the firmware boots the disk
+ * @property {string} [iso] a medium that the firmware boots, after the disks; the guest agent comes to it from outside
+ * @property {"disc" | "stick"} [medium] how the machine sees the ISO, default disc
+ * @property {"bios" | "uefi" | "secure-boot"} [firmware] default bios
+ * @property {Readonly<Record<string, string>>} [credentials] systemd credentials, handed in by the firmware's tables (SMBIOS type 11)
  * @property {string} [initrd]
  * @property {number} [memoryMb] default 1024
  * @property {number} [cpus] default 2
@@ -28,12 +32,14 @@ import { quote } from "./host.mjs";
  * @property {readonly Forward[]} [forwards]
  * @property {readonly string[]} [append] further kernel arguments
  * @property {readonly string[]} [qemuArgs] further QEMU arguments
- * @property {"agent" | "running"} [until] what power-on waits for: the guest agent's first word, or (default) systemd "running" with no failed unit
+ * @property {"menu" | "agent" | "running"} [until] what power-on waits for: the ISO's boot menu, the guest agent's first word, or (default) systemd "running" with no failed unit
  * @property {number} [timeoutMs] for power-on, default 240 s
  */
 
 /**
  * @typedef {object} Places
+ * @property {string} [agentDisk] image with the guest agent, for a system that does not bring it
+ * @property {string} [efiVars] the firmware's variables, written to
  * @property {string} dir short path of a folder for the sockets
  * @property {readonly string[]} drives disk images in order: root, disks, shares
  * @property {string} serialLog
@@ -93,8 +99,82 @@ function bootArgs(spec) {
   ];
 }
 
+const OVMF = "/usr/share/OVMF";
+
+/** @param {VmSpec["firmware"]} firmware the file with its first variables, or undefined where it has none */
+export function efiVarsTemplate(firmware) {
+  if (firmware === "uefi") return `${OVMF}/OVMF_VARS_4M.fd`;
+  return firmware === "secure-boot" ? `${OVMF}/OVMF_VARS_4M.ms.fd` : undefined;
+}
+
+/** @param {VmSpec} spec @param {Places} places */
+function firmwareArgs({ firmware }, { efiVars }) {
+  if (efiVars === undefined) return [];
+  const code = firmware === "uefi" ? "OVMF_CODE_4M.fd" : "OVMF_CODE_4M.ms.fd";
+  return [
+    ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${OVMF}/${code}`],
+    ...["-drive", `if=pflash,unit=1,format=raw,file=${field(efiVars)}`],
+    ...(firmware === "secure-boot"
+      ? ["-global", "driver=cfi.pflash01,property=secure,value=on"]
+      : []),
+  ];
+}
+
+// Any systemd runs the guest agent when told so by credentials: no file of the tested system is touched.
+const AGENT_UNIT = `[Unit]
+Description=Commands from the test host
+DefaultDependencies=no
+After=systemd-udevd.service
+
+[Service]
+ExecStartPre=/bin/sh -c 'until [ -b /dev/disk/by-id/virtio-aaos-agent ]; do sleep 0.1; done'
+ExecStartPre=/bin/mkdir -p /run/vm-agent
+ExecStartPre=/bin/mount -o ro /dev/disk/by-id/virtio-aaos-agent /run/vm-agent
+ExecStart=/run/vm-agent/aaos-vm-agent
+Restart=always
+RestartSec=100ms
+KillMode=process
+OOMScoreAdjust=-900
+TasksMax=infinity
+LimitCORE=infinity
+`;
+const AGENT_CREDENTIALS = {
+  "systemd.extra-unit.aaos-vm-agent.service": AGENT_UNIT,
+  "systemd.unit-dropin.sysinit.target~vm-agent": "[Unit]\nWants=aaos-vm-agent.service\n",
+};
+
+/** @param {VmSpec} spec @param {Places} places */
+function isoArgs(spec, { agentDisk }) {
+  const { iso, medium = "disc" } = spec;
+  const given = { ...(agentDisk === undefined ? {} : AGENT_CREDENTIALS), ...spec.credentials };
+  const credentials = Object.entries(given).flatMap(([name, text]) => [
+    "-smbios",
+    `type=11,value=io.systemd.credential.binary:${name}=${Buffer.from(text).toString("base64")}`,
+  ]);
+  const stick = ["-device", "qemu-xhci", "-device", "usb-storage,drive=iso,bootindex=9"];
+  return [
+    ...credentials,
+    ...(iso === undefined
+      ? []
+      : ["-drive", `file=${field(iso)},format=raw,if=none,id=iso,readonly=on`]),
+    ...(iso === undefined
+      ? []
+      : medium === "disc"
+        ? ["-device", "ide-cd,drive=iso,bootindex=9"]
+        : stick),
+    ...(agentDisk === undefined
+      ? []
+      : [
+          ...["-drive", `file=${field(agentDisk)},format=raw,if=none,id=agentdisk,readonly=on`],
+          ...["-device", "virtio-blk-pci,drive=agentdisk,serial=aaos-agent"],
+          ...["-device", "i6300esb", "-action", "watchdog=reset"],
+        ]),
+  ];
+}
+
 /** @param {VmSpec} spec @param {Places} places @returns {string[]} */
-export function qemuArgs(spec, { dir, drives, serialLog }) {
+export function qemuArgs(spec, places) {
+  const { dir, drives, serialLog } = places;
   return [
     ...[
       "-name",
@@ -107,7 +187,14 @@ export function qemuArgs(spec, { dir, drives, serialLog }) {
       "none",
     ],
     // The translation cache is bounded, or it grows past 2 GB.
-    ...["-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max"],
+    ...[
+      "-machine",
+      spec.firmware === "secure-boot" ? "q35,smm=on" : "q35",
+      "-accel",
+      "tcg,thread=multi,tb-size=256",
+      "-cpu",
+      "max",
+    ],
     ...["-smp", `${spec.cpus ?? 2}`, "-m", `${spec.memoryMb ?? 1024}`],
     ...[
       "-chardev",
@@ -121,6 +208,8 @@ export function qemuArgs(spec, { dir, drives, serialLog }) {
     ...driveArgs(drives),
     ...networkArgs(spec),
     ...bootArgs(spec),
+    ...firmwareArgs(spec, places),
+    ...isoArgs(spec, places),
     ...(spec.qemuArgs ?? []),
   ];
 }

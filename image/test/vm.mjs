@@ -3,14 +3,14 @@
 // error of the harness ends with the last lines of the console.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { command, missingPrograms, output, quote } from "./host.mjs";
 import { Machine } from "./machine.mjs";
-import { asUser, qemuArgs } from "./qemu.mjs";
-import { cacheDir, makeExt4 } from "./root.mjs";
+import { asUser, efiVarsTemplate, qemuArgs } from "./qemu.mjs";
+import { cacheDir, guestProgram, makeExt4 } from "./root.mjs";
 
 /** @typedef {import("./qemu.mjs").VmSpec} VmSpec */
 
@@ -63,6 +63,10 @@ export class Vm {
   #machine;
   /** @type {string[]} */
   #drives = [];
+  /** Number of the first share among the disks. */
+  #sharesFrom = 2;
+  /** @type {{efiVars?: string, agentDisk?: string}} */
+  #places = {};
 
   /** @param {VmSpec} spec @param {string} dir for sockets and temporary disks; removed by `close` */
   constructor(spec, dir) {
@@ -84,10 +88,26 @@ export class Vm {
 
   /** Lays the overlay over the root and packs the shares; once, before the first power-on. */
   async makeDisks() {
-    const overlay = join(this.#dir, "root.qcow2");
-    const base = ["-F", "raw", "-b", this.#spec.image];
-    await command("qemu-img", ["create", "-q", "-f", "qcow2", ...base, overlay]);
-    this.#drives = [overlay, ...(this.#spec.disks ?? [])];
+    if (this.#spec.image !== undefined) {
+      const overlay = join(this.#dir, "root.qcow2");
+      const base = ["-F", "raw", "-b", this.#spec.image];
+      await command("qemu-img", ["create", "-q", "-f", "qcow2", ...base, overlay]);
+      this.#drives.push(overlay);
+    }
+    this.#drives.push(...(this.#spec.disks ?? []));
+    this.#sharesFrom = this.#drives.length + 1;
+    const efiVars = efiVarsTemplate(this.#spec.firmware);
+    if (efiVars !== undefined) {
+      this.#places.efiVars = join(this.#dir, "efivars.fd");
+      await copyFile(efiVars, this.#places.efiVars);
+    }
+    if (this.#spec.image === undefined) {
+      const tree = join(this.#dir, "agent-tree");
+      await mkdir(tree);
+      await copyFile(await guestProgram("agent"), join(tree, "aaos-vm-agent"));
+      this.#places.agentDisk = join(this.#dir, "agent.img");
+      await makeExt4(tree, this.#places.agentDisk, 16);
+    }
     for (const [index, share] of (this.#spec.shares ?? []).entries()) {
       const image = join(this.#dir, `share${index}.img`);
       const usedMb = Number((await output("du", ["-sm", share.from])).split("\t")[0]);
@@ -101,9 +121,20 @@ export class Vm {
   /** Boots on the same disks as before and waits as the spec says. */
   async powerOn() {
     const began = performance.now();
-    const places = { dir: this.#dir, drives: this.#drives, serialLog: this.serialLogFile };
+    const places = {
+      ...this.#places,
+      dir: this.#dir,
+      drives: this.#drives,
+      serialLog: this.serialLogFile,
+    };
     await this.#machine.powerOn(qemuArgs(this.#spec, places));
-    await this.#booted(began, "");
+    if (this.#spec.until === "menu") await this.waitFor(/Start aaOS/, { timeoutMs: 300_000 });
+    else await this.#booted(began, "");
+  }
+
+  /** Waits as the spec says for a machine that was powered on until its boot menu. */
+  async booted() {
+    await this.#booted(performance.now(), "");
   }
 
   /** Kills QEMU, as a power cut would: what the guest had not flushed to its disk by then may be lost. `powerOn` boots again. */
@@ -134,7 +165,7 @@ export class Vm {
     await machine.until("first word of the guest agent", timeoutMs, spoken);
     this.timings.agentMs = Math.round(performance.now() - began);
     for (const [index, share] of (this.#spec.shares ?? []).entries()) {
-      const device = `/dev/nvme0n${2 + (this.#spec.disks ?? []).length + index}`;
+      const device = `/dev/nvme0n${this.#sharesFrom + index}`;
       const options = share.writable ? "rw" : "ro";
       const to = quote(share.to);
       await this.must(`mkdir -p ${to} && mount -o ${options} ${device} ${to}`);

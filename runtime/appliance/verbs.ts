@@ -4,6 +4,13 @@ import { controlDaemon } from "./verbs/control-daemon.js";
 import { removeCredential } from "./verbs/remove-credential.js";
 import { removeOperator } from "./verbs/remove-operator.js";
 import { setCredential } from "./verbs/set-credential.js";
+import {
+  factoryReset,
+  installBundle,
+  restartMachine,
+  rollback,
+  slotsStatus,
+} from "./verbs/slots.js";
 
 /** All that root does for others, on one screen. */
 export const VERBS: Verbs = {
@@ -12,4 +19,9 @@ export const VERBS: Verbs = {
   "control-daemon": controlDaemon,
   "add-operator": addOperator,
   "remove-operator": removeOperator,
+  "slots-status": slotsStatus,
+  "install-bundle": installBundle,
+  rollback,
+  "factory-reset": factoryReset,
+  "restart-machine": restartMachine,
 };

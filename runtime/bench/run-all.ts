@@ -29,6 +29,12 @@ const KNOWN: Readonly<Record<string, Bench>> = {
       "Each round of the journal against a bare write and fsync of as many bytes on the same disk just before it.",
     args: [],
   },
+  stop: {
+    title: "Stopping a run",
+    about:
+      "A run is stopped in the middle of a tool that sleeps, of a model call and of a launch; `gone` is seen from outside, in /proc. Aim: within 1 s.",
+    args: [],
+  },
   sandbox: {
     title: "Sandboxes",
     about:

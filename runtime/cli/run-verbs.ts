@@ -18,9 +18,11 @@ export function registerRuns(program: Commander, act: Act): void {
     );
   program
     .command("status")
-    .description("one run or agent: state, steps, usage, grants, confinement in force")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
+    .description(
+      "one run or agent: state, steps, budgets, grants, confinement in force; without ID the machine",
+    )
+    .argument("[ID]", ID_HELP)
+    .action((id?: string) =>
       act(async (command) => (await import("./verbs/status.js")).status(command, id)),
     );
   program

@@ -2,12 +2,13 @@ import type { Command as Commander } from "commander";
 import { shapeOf } from "./command-tree.js";
 import { registerApprovals } from "./register-approvals.js";
 import { registerAudit } from "./register-audit.js";
-import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
+import { type Act, registerRuns } from "./run-verbs.js";
+import { registerSystem } from "./system-verbs.js";
 import { collect, withRunOptions } from "./verb-options.js";
 import type { ConfigureOptions } from "./verbs/configure.js";
-import type { MemoryOptions } from "./verbs/memory.js";
 import type { SubmitOptions } from "./verbs/submit.js";
 import { registerAgentVerbs } from "./verbs-agents.js";
+import { registerKnowledge } from "./verbs-knowledge.js";
 
 /** Every verb with its arguments, on one screen. A verb's own file is loaded when it is called, so that the start is quick. */
 export function registerVerbs(program: Commander, act: Act): void {
@@ -20,8 +21,9 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerApprovals(program, act);
   registerRoles(program, act);
   registerAgentVerbs(program, act);
-  registerMemory(program, act);
+  registerKnowledge(program, act);
   registerAudit(program, act);
+  registerSystem(program, act);
   registerCompletion(program, act);
   program
     .command("tools")
@@ -132,37 +134,6 @@ function registerRoles(program: Commander, act: Act): void {
     .action((name: string, options: { param?: readonly string[] }) =>
       act(async (command) =>
         (await import("./verbs/roles.js")).rolesExplain(command, name, options),
-      ),
-    );
-}
-
-function registerMemory(program: Commander, act: Act): void {
-  const memory = program.command("memory").description("what agents remember");
-  const of = (command: Commander): Commander =>
-    command
-      .option("--owner <NAME>", "of this role or manifest alone")
-      .option("--category <NAME>", "fact, observation, decision or preference");
-  of(memory.command("list").description("memories, the newest first"))
-    .option("--limit <N>", "at most N (100)")
-    .action((options: MemoryOptions) =>
-      act(async (command) => (await import("./verbs/memory.js")).memoryList(command, options)),
-    );
-  of(memory.command("query").description("find memories by meaning and by words, as agents do"))
-    .argument("<TEXT...>")
-    .option("--limit <N>", "at most N (10)")
-    .action((words: string[], options: MemoryOptions) =>
-      act(async (command) =>
-        (await import("./verbs/memory.js")).memoryQuery(command, words, options),
-      ),
-    );
-  memory
-    .command("forget")
-    .description("erase memories for good, from the journal too; its chain still verifies")
-    .argument("[ID...]", ID_HELP)
-    .option("--owner <NAME>", "all that this role or manifest remembers")
-    .action((ids: string[], options: { owner?: string }) =>
-      act(async (command) =>
-        (await import("./verbs/memory.js")).memoryForget(command, ids, options),
       ),
     );
 }

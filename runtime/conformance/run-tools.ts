@@ -12,7 +12,7 @@ import type { AccessKind, AccessOf, Granted } from "../protocol/access.js";
 import type { Json } from "../protocol/json.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 import { openTestAgent, type TestAgent, testBase } from "../test/confined-agent.js";
-import { NO_MEMORY } from "../test/no-memory.js";
+import { NO_MEMORY, NO_SKILLS } from "../test/no-memory.js";
 import { NO_OTHER_AGENTS } from "../test/no-other-agents.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
 import { HOST_PATH } from "./collect-answer.js";
@@ -166,6 +166,7 @@ function withoutCheck(agent: TestAgent, name: string, input: Json): Promise<Tool
     agents: NO_OTHER_AGENTS,
     grant: yes,
     memory: NO_MEMORY,
+    skills: NO_SKILLS,
     workspace: agent.workspace,
     web: { timeout_ms: 10_000, max_redirects: 5 },
     signal: new AbortController().signal,

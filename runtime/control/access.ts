@@ -47,6 +47,10 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "schedule.add": ACTS,
   "schedule.list": LOOKS,
   "schedule.remove": ACTS,
+  "skill.list": LOOKS,
+  "skill.show": LOOKS,
+  // What it says, every later agent is told.
+  "skill.add": ADMIN_ACTS,
   // Agents of one identity share a memory, whoever's runs they carry out.
   "memory.list": ADMIN_LOOKS,
   "memory.query": ADMIN_LOOKS,

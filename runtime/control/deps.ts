@@ -1,7 +1,9 @@
 import type { VerifyReport } from "../audit/verify.js";
 import type { Loaded } from "../catalog/load-dirs.js";
 import type { AgentManifest } from "../catalog/manifests.js";
+import type { Skill } from "../catalog/skills.js";
 import type { Memory } from "../memory/memory.js";
+import type { SkillUpload } from "../protocol/control.js";
 import type {
   CatalogProblem,
   DaemonStatus,
@@ -12,6 +14,7 @@ import type {
 } from "../protocol/control-results.js";
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
+import type { SkillReport } from "../protocol/skill.js";
 import type { Peer, RunEngine } from "../runs/engine.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
@@ -39,6 +42,12 @@ export interface ControlDeps extends EventSource {
     role: RoleReport,
     params: Readonly<Record<string, string | string[]>>,
   ) => RoleExplanation;
+  readonly skills: () => {
+    readonly skills: ReadonlyMap<string, Skill>;
+    readonly problems: readonly CatalogProblem[];
+  };
+  /** Throws `invalid_file`; the catalog has been read again when it returns. */
+  readonly addSkill: (upload: SkillUpload) => SkillReport;
   readonly memory: Pick<Memory, "list" | "query" | "match" | "forget">;
   readonly toolSpecs: () => readonly ToolSpec[];
   readonly status: () => DaemonStatus;

@@ -34,6 +34,9 @@ import { runSubmit } from "./methods/run-submit.js";
 import { scheduleAdd } from "./methods/schedule-add.js";
 import { scheduleList } from "./methods/schedule-list.js";
 import { scheduleRemove } from "./methods/schedule-remove.js";
+import { skillAdd } from "./methods/skill-add.js";
+import { skillList } from "./methods/skill-list.js";
+import { skillShow } from "./methods/skill-show.js";
 import { systemDoctor } from "./methods/system-doctor.js";
 import { systemMetrics } from "./methods/system-metrics.js";
 import { systemSelftest } from "./methods/system-selftest.js";
@@ -74,6 +77,9 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "role.list": roleList(deps),
     "role.show": roleShow(deps),
     "role.explain": roleExplain(deps),
+    "skill.list": skillList(deps),
+    "skill.show": skillShow(deps),
+    "skill.add": skillAdd(deps),
     "memory.list": memoryList(deps),
     "memory.query": memoryQuery(deps),
     "memory.forget": memoryForget(deps),

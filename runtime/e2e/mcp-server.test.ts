@@ -109,6 +109,8 @@ describe("the MCP server", () => {
           "cancel_agent",
           "list_runs",
           "get_result",
+          "list_approvals",
+          "respond_approval",
         ]),
       );
       const output = join(world.out, `${mode}.md`);
@@ -130,6 +132,43 @@ describe("the MCP server", () => {
       ).toMatchObject({ status: "notfound" });
       const wrong = await client.callTool({ name: "submit_goal", arguments: { goal: "" } });
       expect(wrong.isError).toBe(true);
+      await client.close();
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "A run that waits for an approval is told, and goes on when a client answers",
+    async () => {
+      world.put(
+        "etc/aaos/roles/asks.yaml",
+        `name: asks
+system_prompt: Asks.
+message_template: "{task_description}"
+parameters: {task_description: {type: string, required: true}}
+approval_required: [file_write]
+capabilities: ["file_write: ${world.out}/*"]
+`,
+      );
+      await world.stop();
+      await world.start();
+      const client = await connect("auto");
+      const task_description = `Write ${join(world.out, "asked.md")}`;
+      const params = { task_description };
+      const { run_id } = await call(client, "submit_goal", {
+        goal: task_description,
+        role: "asks",
+        params,
+      });
+      const pending = await waitFor("the approval", async () => {
+        const { pending: all } = (await call(client, "list_approvals", {})) as {
+          pending: { id: string }[];
+        };
+        return all[0];
+      });
+      expect(pending).toMatchObject({ tool: "file_write" });
+      await call(client, "respond_approval", { id: pending.id, decision: "approve" });
+      expect(await ended(client, String(run_id))).toMatchObject({ state: "succeeded" });
       await client.close();
     },
     TIMEOUT,

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { processesWith } from "../test/confined-agent.js";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
 import type { ScriptedRule } from "../test/scripted-script.js";
 import { article, type PageServer, startPages } from "./page-server.js";
@@ -96,7 +97,7 @@ describe("a daemon that is killed", () => {
       const marks = join(world.out, "marks");
       const slow = {
         name: "exec",
-        input: { program: "sh", args: ["-c", `echo x >> ${marks}; sleep 60`], cwd: world.out },
+        input: { program: "sh", args: ["-c", `echo x >> ${marks}; sleep 61.25`], cwd: world.out },
       };
       world.put(
         "etc/aaos/policy.yaml",
@@ -119,6 +120,8 @@ describe("a daemon that is killed", () => {
         }
       });
       await crash();
+      // Before anything is taken up, what the other daemon left running is gone.
+      expect(await processesWith("61.25")).toEqual([]);
       const events = await eventsUntil(run, "the end", ended);
       expect(events.at(-1)).toMatchObject({ to: "succeeded" });
       expect(readFileSync(marks, "utf8")).toBe("x\n");

@@ -47,7 +47,7 @@ beforeAll(async () => {
   const bin = join(dir, "bin");
   mkdirSync(bin);
   mkdirSync(root);
-  for (const name of ["systemctl", "gpasswd", "systemd-creds"]) {
+  for (const name of ["systemctl", "gpasswd", "systemd-creds", "shutdown"]) {
     const script = `#!/bin/sh\nprintf '%s' "${name}" >>${dir}/asked; printf ' <%s>' "$@" >>${dir}/asked; echo >>${dir}/asked
 [ ! -e ${dir}/fail-${name} ] || { echo "it is broken" >&2; exit 1; }
 [ ${name} != systemd-creds ] || { printf 'sealed:'; /usr/bin/sha256sum; }\n`;
@@ -74,7 +74,7 @@ beforeAll(async () => {
 beforeEach(() => {
   records = [];
   rmSync(join(dir, "asked"), { force: true });
-  for (const name of ["systemctl", "gpasswd", "systemd-creds"])
+  for (const name of ["systemctl", "gpasswd", "systemd-creds", "shutdown"])
     rmSync(join(dir, `fail-${name}`), { force: true });
   rmSync(root, { recursive: true, force: true });
   mkdirSync(root);
@@ -96,7 +96,14 @@ const REQUESTS: { readonly [V in SystemVerbName]: SystemParams<V> } = {
   "control-daemon": { action: "restart" },
   "add-operator": { user: "ada", group: "aaos" },
   "remove-operator": { user: "ada", group: "aaos-admin" },
+  "slots-status": { verify: true },
+  "install-bundle": { file: "/data/x.raucb", allow_downgrade: false, automatic: false },
+  rollback: {},
+  "factory-reset": { keep_access: true },
+  "restart-machine": { at: "+5" },
 };
+/** This machine has none. */
+const OF_SLOTS: readonly string[] = ["slots-status", "install-bundle", "rollback", "factory-reset"];
 const NAMES = Object.keys(SYSTEM_VERBS) as SystemVerbName[];
 
 /** Asks as a user of these groups: a process of its own, without any privilege. */
@@ -129,7 +136,13 @@ describe("the root service", () => {
     },
   );
 
-  it.runIf(isRoot).each(NAMES)(
+  it.runIf(isRoot).each(OF_SLOTS)("says of %s that this is no installed disk", async (verb) => {
+    const answer = JSON.parse(await askAs([ADMINS], verb as SystemVerbName)) as unknown;
+    expect(answer).toMatchObject({ type: "error", kind: "unavailable" });
+    expect(asked()).toBe("");
+  });
+
+  it.runIf(isRoot).each(NAMES.filter((name) => !OF_SLOTS.includes(name)))(
     "does %s for a member of group aaos-admin, who is not root",
     async (verb) => {
       if (verb === "remove-credential") await askAs([ADMINS], "set-credential");

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { StopReason } from "./agent.js";
 import { ApprovalSummary } from "./approval.js";
+import { BudgetLine, ModelLatency, ProviderQueue } from "./budget.js";
 import { AgentSummary, type Method, RunSummary, StepSummary, WireEvent } from "./control.js";
 import { Json, JsonObject } from "./json.js";
 import { Manifest } from "./manifest.js";
@@ -9,6 +10,7 @@ import { Plan } from "./plan.js";
 import { Role } from "./role.js";
 import { RunRequest } from "./run.js";
 import { ScheduleSummary } from "./schedule.js";
+import { SkillReport } from "./skill.js";
 import { Token } from "./token.js";
 
 /** One run with everything that the journal knows of it. */
@@ -23,6 +25,8 @@ export const RunReport = z.strictObject({
   error: z.strictObject({ kind: z.string(), message: z.string() }).nullable(),
   /** `seq` of the run's newest event: attach after it to see only what is new. */
   last_seq: z.int(),
+  /** What of its budgets is used: its own, its time's, and while it is under way those of its steps. */
+  budgets: z.array(BudgetLine),
   /** Layers that confined the run's newest tool call; null while it made none, empty where nothing confined it. */
   confinement: z.array(z.string()).nullable(),
 });
@@ -123,6 +127,12 @@ const VerifyReport = z.strictObject({
 });
 
 export const DaemonStatus = z.strictObject({
+  /** The machine's day, by policy.yaml; empty where it has no limits. */
+  budgets: z.array(BudgetLine),
+  /** Of the models that were called. */
+  models: z.array(ModelLatency),
+  /** Of the providers that were called. */
+  providers: z.array(ProviderQueue),
   version: z.string(),
   pid: z.int(),
   started_at: z.string(),
@@ -193,6 +203,9 @@ export const RESULTS = {
   }),
   "role.show": RoleReport,
   "role.explain": RoleExplanation,
+  "skill.list": z.strictObject({ skills: z.array(SkillReport), problems: z.array(CatalogProblem) }),
+  "skill.show": z.strictObject({ ...SkillReport.shape, instructions: z.string() }),
+  "skill.add": SkillReport,
   "memory.list": z.strictObject({ memories: z.array(MemoryEntry) }),
   "memory.query": z.strictObject({
     results: z.array(FoundMemory),

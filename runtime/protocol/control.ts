@@ -8,6 +8,7 @@ import { Usage } from "./model.js";
 import { Plan } from "./plan.js";
 import { Orchestration, RunRequest, RunState } from "./run.js";
 import { ScheduleRequest } from "./schedule.js";
+import { SkillName } from "./skill.js";
 import { StepState } from "./step.js";
 
 /** A request line is at most this long, in bytes. */
@@ -52,6 +53,27 @@ const IdQuery = z.string().min(4).max(26);
 
 const RunQuery = z.strictObject({ run_id: IdQuery });
 const AgentQuery = z.strictObject({ agent_id: IdQuery });
+/** A skill's folder: its name, and its files by their paths in it, in base64. The whole fits into one request line. */
+export const SkillUpload = z.strictObject({
+  name: SkillName,
+  files: z
+    .array(
+      z.strictObject({
+        path: z
+          .string()
+          .max(512)
+          .regex(
+            /^(?!\.)[A-Za-z0-9_.-]+(\/(?!\.)[A-Za-z0-9_.-]+)*$/,
+            "is no plain path below the folder",
+          ),
+        content: z.base64(),
+      }),
+    )
+    .min(1)
+    .max(500),
+});
+export type SkillUpload = z.infer<typeof SkillUpload>;
+
 const MemoryFilter = z.strictObject({
   /** An identity: the name of a role or manifest. All of them where it is left out. */
   owner: z.string().min(1).optional(),
@@ -143,6 +165,9 @@ export const METHODS = {
   "role.list": z.strictObject({}),
   "role.show": RoleQuery,
   "role.explain": z.strictObject({ ...RoleQuery.shape, params: RunRequest.shape.params }),
+  "skill.list": z.strictObject({}),
+  "skill.show": z.strictObject({ name: z.string().min(1) }),
+  "skill.add": SkillUpload,
   "memory.list": z.strictObject({
     ...MemoryFilter.shape,
     limit: z.int().min(1).max(10_000).default(100),

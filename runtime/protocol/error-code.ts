@@ -41,6 +41,10 @@ export const ERROR_CODES = {
     exit: 2,
     hint: "`agentd manifests list` shows the manifests; `agentd doctor` tells which are disabled and why.",
   },
+  unknown_skill: {
+    exit: 2,
+    hint: "`agentd skills list` shows the skills, and which disabled themselves and why.",
+  },
   invalid_params: { exit: 2, hint: "`agentd roles show NAME` lists the role's parameters." },
   goal_not_understood: {
     exit: 1,

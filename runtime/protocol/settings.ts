@@ -18,6 +18,8 @@ export const Settings = z.strictObject({
       max_total_tokens: z.int().min(1_000).default(5_000_000),
       /** The same call this often earns a hint. */
       tool_repeat_threshold: z.int().min(2).default(3),
+      /** The list of skills in an agent's prompt takes at most about so many tokens. */
+      skill_catalog_tokens: z.int().min(0).max(100_000).default(2_000),
       /** A tool result longer than this is cut, with a hint how to go on. Bytes. */
       max_tool_result_bytes: z.int().min(1_024).default(65_536),
       /** Children that one call of spawn_agents may start. */
@@ -64,6 +66,13 @@ export const Settings = z.strictObject({
     .strictObject({
       /** Memories that were not used for so many days are erased; 0 keeps them. */
       retention_days: z.int().min(0).default(0),
+    })
+    .prefault({}),
+  disk: z
+    .strictObject({
+      /** Under this much free space no run begins and all come to rest; 5 % of a smaller volume. */
+      low_water_mb: z.int().min(1).default(256),
+      check_s: z.number().positive().max(3_600).default(5),
     })
     .prefault({}),
   web: z

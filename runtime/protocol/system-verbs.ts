@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Name } from "./ids.js";
+import { SlotsStatus } from "./machine-status.js";
 
 /** Where the root service listens; the group `aaos-admin` may connect (aaos-system.socket). */
 export const SYSTEM_SOCKET = "/run/aaos-system.sock";
@@ -10,6 +11,7 @@ export const MAX_SYSTEM_REQUEST_BYTES = 65_536;
 /** A user as useradd(8) takes one. */
 const UserName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/);
 const Done = z.strictObject({});
+const SlotVersion = z.strictObject({ slot: z.enum(["A", "B"]), version: z.string() });
 
 /**
  * What the root service can do, and nothing else: parameters and result of each verb. Each has one file in `appliance/verbs/` and
@@ -37,6 +39,26 @@ export const SYSTEM_VERBS = {
   },
   "remove-operator": {
     params: z.strictObject({ user: UserName, group: z.enum(["aaos", "aaos-admin"]) }),
+    result: Done,
+  },
+  /** Both slots of an installed disk; `verify` reads them whole and compares with what was written. */
+  "slots-status": { params: z.strictObject({ verify: z.boolean() }), result: SlotsStatus },
+  /** Puts a signed bundle into the slot that does not run; the next start is its. `automatic`: not one that has failed here. */
+  "install-bundle": {
+    params: z.strictObject({
+      file: z.string().startsWith("/"),
+      allow_downgrade: z.boolean(),
+      automatic: z.boolean(),
+    }),
+    result: SlotVersion.extend({ database_copy: z.string().nullable() }),
+  },
+  /** The next start is the other slot's, which was found healthy once. */
+  rollback: { params: Done, result: SlotVersion },
+  /** The next start erases what is on the data volume; `keep_access` spares the network's settings and the SSH keys. */
+  "factory-reset": { params: z.strictObject({ keep_access: z.boolean() }), result: Done },
+  /** As shutdown(8) takes a time: `now`, `+5`, `03:30`. */
+  "restart-machine": {
+    params: z.strictObject({ at: z.string().regex(/^(now|\+\d{1,5}|\d{1,2}:\d{2})$/) }),
     result: Done,
   },
 } as const;

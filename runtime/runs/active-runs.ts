@@ -55,6 +55,7 @@ export function openActiveRuns(deps: EngineDeps, shared: Shared): ActiveRuns {
     const moves = openRunMoves(record, state, rest.signal);
     const done = inTurn({ id, stop, rest, moves }).then(() => {
       active.delete(id);
+      shared.accounts.delete(id);
       // It was resumed before it had come to rest.
       if (rest.signal.aborted && moves.now() === "queued" && !closing) takeUp(id, "queued");
     });
@@ -110,6 +111,7 @@ function contextOf({ id, rest, moves }: Waiting, deps: EngineDeps, shared: Share
   const { request } = found;
   const accounts = openRunAccounts(shared.budgets, request, found);
   recallRaises(deps.reader, shared.budgets, id, accounts);
+  shared.accounts.set(id, accounts);
   return {
     id,
     request,

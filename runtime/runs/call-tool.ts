@@ -6,9 +6,11 @@ import { errorText } from "../base/error-text.js";
 import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
 import type { Memory } from "../memory/memory.js";
-import { decideTool } from "../policy/decide.js";
+import { decideTool, type HeldToken } from "../policy/decide.js";
+import type { Denial } from "../protocol/access.js";
 import type { AgentsPort } from "../protocol/agents-port.js";
 import type { EventBody } from "../protocol/event.js";
+import type { TokenId } from "../protocol/ids.js";
 import type { ToolCallRequest } from "../protocol/message.js";
 import type { Ports } from "../protocol/ports.js";
 import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
@@ -161,8 +163,10 @@ async function outcome(
       `the arguments are no JSON: ${clipBytes(request.malformed, PREVIEW_BYTES)}`,
     );
   }
-  const verdict = decideTool(tool.name, tool.implied_by, deps.ledger.heldBy(agent.id), deps.now());
+  const verdict = mayCall(tool, deps.ledger.heldBy(agent.id), deps.now());
   if (!verdict.ok) return toolDenied(verdict.denial);
+  const unfit = agent.skills.refuses(tool.name, request.input);
+  if (unfit !== undefined) return toolDenied(unfit);
   const input = tool.input.safeParse(request.input);
   if (!input.success) return toolFailure("invalid_input", issuesText(input.error));
   await chargeTokens(agent, deps.ledger, verdict.charge);
@@ -172,6 +176,7 @@ async function outcome(
       agents: deps.agentsFor(agent),
       grant: grantFor(agent, deps),
       memory: deps.memory.portFor(agent.memory, agent.record),
+      skills: agent.skills,
       workspace: agent.workspace,
       web: deps.web,
       signal,
@@ -180,6 +185,17 @@ async function outcome(
     if (signal.aborted) return toolFailure("failed", `stopped: ${errorText(signal.reason)}`);
     return toolFailure("failed", `${tool.name} failed: ${errorText(thrown)}`);
   }
+}
+
+/** An open tool needs no token, and charges none; any other is judged by those that the agent holds. */
+export function mayCall(
+  { name, implied_by, open }: Tool,
+  held: readonly HeldToken[],
+  now: number,
+):
+  | { readonly ok: true; readonly charge: readonly TokenId[] }
+  | { readonly ok: false; readonly denial: Denial } {
+  return open === true ? { ok: true, charge: [] } : decideTool(name, implied_by, held, now);
 }
 
 function unknownTool(name: string, tools: readonly Tool[]): ToolResult {

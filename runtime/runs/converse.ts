@@ -2,16 +2,16 @@ import type { AgentInput, AgentLimits, AgentOutcome } from "../agent/agent-input
 import type { AgentContext } from "../agent/context.js";
 import { runAgent } from "../agent/loop.js";
 import { openCalls } from "../agent/transcript.js";
-import { decideTool } from "../policy/decide.js";
 import type { Message, ToolCallRequest } from "../protocol/message.js";
 import type { ModelTask } from "../protocol/model.js";
 import { toolDenied } from "../protocol/tool-call.js";
 import type { ResolvedModel } from "../providers/models.js";
+import { skillRead } from "../tools/builtin/skill-read.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
 import type { AgentHistory } from "./agent-history.js";
 import { callWithApproval } from "./approvals/call-with-approval.js";
-import { type Called, callTool, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
+import { type Called, callTool, mayCall, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import type { Caller } from "./calls/model-calls.js";
 import type { LiveAgent } from "./live-agent.js";
 import { resumeCall } from "./resume-call.js";
@@ -50,6 +50,7 @@ export async function converse(talk: Conversation, signal: AbortSignal): Promise
   const { deps, shared } = agent.home;
   const { settings } = deps;
   const callDeps = toolCallDeps(agent.home);
+  agent.skills.restore(messages);
   const tools = callableTools(agent, callDeps);
   const openAtFirst = new Set(openCalls(messages));
   prewarm(agent);
@@ -143,7 +144,10 @@ function prewarm({ id, home, ports }: LiveAgent): void {
 }
 
 /** The tools whose use some token of the agent allows; a model is not shown what it would be denied. */
-function callableTools({ id, home }: LiveAgent, { now }: ToolCallDeps) {
+function callableTools({ id, home, skills }: LiveAgent, { now }: ToolCallDeps) {
   const held = home.shared.ledger.heldBy(id);
-  return home.deps.tools().filter((tool) => decideTool(tool.name, tool.implied_by, held, now()).ok);
+  return home.deps
+    .tools()
+    .filter((tool) => tool !== skillRead || skills.catalog !== "")
+    .filter((tool) => mayCall(tool, held, now()).ok);
 }

@@ -2,6 +2,7 @@ import type { Journal } from "../audit/journal.js";
 import type { Entropy } from "../base/ulid.js";
 import type { Loaded } from "../catalog/load-dirs.js";
 import type { AgentManifest } from "../catalog/manifests.js";
+import type { Skill } from "../catalog/skills.js";
 import type { Memory } from "../memory/memory.js";
 import type { Ceiling } from "../policy/ceiling.js";
 import type { Capability } from "../protocol/capability.js";
@@ -25,6 +26,8 @@ export interface EngineDeps {
   /** Every tool that there is now: those of MCP servers come and go. */
   readonly tools: () => readonly Tool[];
   readonly memory: Memory;
+  /** The skills of the catalog as it is now. */
+  readonly skills: () => ReadonlyMap<string, Skill>;
   readonly roles: () => Roles;
   readonly manifests: () => ReadonlyMap<string, Loaded<AgentManifest>>;
   readonly settings: Settings;

@@ -1,4 +1,5 @@
 import type { ApprovalId } from "../protocol/approval.js";
+import type { BudgetLine, ModelLatency, ProviderQueue } from "../protocol/budget.js";
 import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
@@ -30,11 +31,22 @@ export interface RunEngine {
   readonly pause: (runId: RunId, peer: Peer) => Promise<void>;
   /** Puts a paused run back into the queue: it goes on where it stood. No effect on one that is not paused. */
   readonly resume: (runId: RunId, peer: Peer) => Promise<void>;
+  /** The disk is nearly full: no run begins, and all come to rest with that reason, until `goOn`. */
+  readonly hold: (reason: string) => Promise<void>;
+  /** Runs begin again, and those that came to rest for the disk go on; not those that an operator paused. */
+  readonly goOn: () => Promise<void>;
   readonly agents: AgentOperations;
   /** Ends one agent; the step that it works for fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
   /** An operator's answer to what waits. Throws `unknown_id`, `illegal_transition`, and `denied` where policy.yaml forbids it. */
   readonly respond: (id: ApprovalId, verdict: Verdict, peer: Peer) => Promise<void>;
+  /** What of the machine's day is used, or of a run under way and its steps. */
+  readonly budgets: (runId?: RunId) => readonly BudgetLine[];
+  /** How the models and providers do that were called. */
+  readonly traffic: () => {
+    readonly models: readonly ModelLatency[];
+    readonly providers: readonly ProviderQueue[];
+  };
   /** Somebody watches the run who can be asked in place, until it is disposed of. */
   readonly attend: (runId: RunId) => Disposable;
   /** Launches an MCP server as a holder of tokens. */

@@ -3,6 +3,7 @@ import type { AgentId } from "../protocol/ids.js";
 import type { MemoryRules } from "../protocol/memory.js";
 import type { AgentPorts } from "../sandbox/agent-ports.js";
 import type { AgentHome } from "./agent-home.js";
+import type { AgentSkills } from "./agent-skills.js";
 import type { BudgetScope } from "./budgets/account.js";
 import type { Recorder } from "./record.js";
 
@@ -16,6 +17,7 @@ export interface LiveAgent {
   /** The run's directory, absolute and resolved. */
   readonly workspace: string;
   readonly memory: MemoryRules;
+  readonly skills: AgentSkills;
   readonly record: Recorder;
   /** What happened to it that its step's failure is put down to, whatever its model makes of it. */
   readonly trouble: { diskFull?: string; overspent?: BudgetScope };

@@ -14,6 +14,7 @@ import { recoverAgents } from "./agents/recover-agents.js";
 import { openApprovals } from "./approvals/approvals.js";
 import { openAttendance } from "./approvals/attendance.js";
 import { respond } from "./approvals/respond.js";
+import { budgetLines } from "./budgets/budget-lines.js";
 import { openBudgets } from "./budgets/budgets.js";
 import { DAY_MS, recallSpending } from "./budgets/recall-spending.js";
 import { openModelCalls } from "./calls/model-calls.js";
@@ -41,6 +42,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
   const check = (run_id: RunId, request: RunRequest): void => {
     explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
   };
+  const { admit, ...told } = orders(deps, runs);
   let closing = false;
   return {
     recover: async () => {
@@ -62,6 +64,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
       const run_id = RunId.parse(ulid(deps.entropy));
       // A request that names no role or wrong parameters is refused to its face; no run comes of it.
       check(run_id, request);
+      admit("submit");
       const submitted = { kind: "run_submitted" as const, owner_uid: peer.uid, ...request };
       await deps.journal.append([
         { ...submitted, run_id, actor: actorOf(peer) },
@@ -73,10 +76,15 @@ export function openEngine(deps: EngineDeps): RunEngine {
     check: (request) => {
       check(RunId.parse(ulid(deps.entropy)), request);
     },
-    ...orders(deps, runs),
     agents: operateAgents(agents, place),
+    ...told,
     respond: (id, verdict, peer) => respond(deps, shared.approvals, id, verdict, peer),
     attend: shared.attendance.attend,
+    budgets: (id) => budgetsOf(shared, id, deps.entropy.now()),
+    traffic: () => ({
+      models: shared.modelCalls.latencies(),
+      providers: shared.modelCalls.queues(),
+    }),
     stopAgent: async (id: AgentId, peer) => {
       const living = agents.get(id);
       if (living !== undefined) return agents.stop(living, peer);
@@ -120,9 +128,17 @@ function sharedOf(deps: EngineDeps): Omit<Shared, "agentsFor"> {
       entropy: deps.entropy,
       timeoutMs: deps.settings.approvals.timeout_s * 1_000,
     }),
+    accounts: new Map(),
     attendance: openAttendance(),
     liveAgents: new Map(),
   };
+}
+
+function budgetsOf({ budgets, accounts }: Shared, id: RunId | undefined, nowMs: number) {
+  if (id === undefined) return budgetLines(budgets.day, nowMs);
+  const run = accounts.get(id);
+  if (run === undefined) return [];
+  return [run.run, ...run.steps().values()].flatMap((account) => budgetLines(account, nowMs));
 }
 
 function recovered(

@@ -1,31 +1,53 @@
 import { LetGo } from "../agent/let-go.js";
 import { AgentdError } from "../protocol/agentd-error.js";
-import type { RunId } from "../protocol/ids.js";
+import { RunId } from "../protocol/ids.js";
 import { isRunEnded, type RunState } from "../protocol/run.js";
 import type { ActiveRun, ActiveRuns } from "./active-runs.js";
 import type { EngineDeps } from "./deps.js";
-import { actorOf, type Peer, type RunEngine } from "./engine.js";
+import { actorOf, type RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
 import { recorder } from "./record.js";
 import { openRunMoves } from "./run-moves.js";
 
 const NEVER = new AbortController().signal;
 
-/** What operators tell runs to do. */
+/** How the reason of a pause begins that the disk is the cause of. */
+const DISK_LOW = "the disk is nearly full";
+
+interface Admission {
+  /** Throws `disk_full` while no run may begin. */
+  readonly admit: (op: string) => void;
+}
+
+/** What operators, and the state of the disk, tell runs to do. */
 export function orders(
   { journal, reader }: Pick<EngineDeps, "journal" | "reader">,
   runs: ActiveRuns,
-): Pick<RunEngine, "cancel" | "pause" | "resume"> {
+): Pick<RunEngine, "cancel" | "pause" | "resume" | "hold" | "goOn"> & Admission {
+  let held: string | undefined;
   const stateOf = (id: RunId): RunState => {
     const state = runs.get(id)?.moves.now() ?? reader.run(id)?.state;
     if (state === undefined)
       throw new AgentdError("unknown_id", "find run", `there is no run ${id}`);
     return state;
   };
-  const order = async (how: "pause" | "resume", id: RunId, peer: Peer): Promise<void> => {
-    const by = recorder(journal, { run_id: id, actor: actorOf(peer) });
+  const order = async (
+    how: "pause" | "resume",
+    id: RunId,
+    actor: string,
+    reason = `${how}d by ${actor}`,
+  ): Promise<void> => {
+    const by = recorder(journal, { run_id: id, actor });
     const moves = runs.get(id)?.moves ?? openRunMoves(by, stateOf(id), NEVER);
-    await moves.order(how, by, { reason: `${how}d by ${actorOf(peer)}` });
+    await moves.order(how, by, { reason });
+  };
+  const goOn = async (id: RunId, actor: string): Promise<void> => {
+    await order("resume", id, actor);
+    // One that has not come to rest yet is taken up when it has.
+    if (runs.get(id) === undefined) runs.takeUp(id, "queued");
+  };
+  const admit = (op: string): void => {
+    if (held !== undefined) throw new AgentdError("disk_full", op, held);
   };
   return {
     cancel: async (id, peer) => {
@@ -44,15 +66,34 @@ export function orders(
     },
     pause: async (id, peer) => {
       if (stateOf(id) === "paused") return;
-      await order("pause", id, peer);
+      await order("pause", id, actorOf(peer));
       runs.get(id)?.rest.abort(new LetGo());
     },
     resume: async (id, peer) => {
       const state = stateOf(id);
       if (state !== "paused" && !isRunEnded(state)) return;
-      await order("resume", id, peer);
-      // One that has not come to rest yet is taken up when it has.
-      if (runs.get(id) === undefined) runs.takeUp(id, "queued");
+      admit("resume run");
+      await goOn(id, actorOf(peer));
+    },
+    admit,
+    hold: async (reason) => {
+      held = reason;
+      const going = runs.all().filter(({ moves }) => moves.now() !== "paused");
+      await Promise.all(
+        going.map(async ({ id, moves, rest }) => {
+          // It may have ended while this was on its way.
+          if (isRunEnded(moves.now())) return;
+          await order("pause", id, "daemon", `${DISK_LOW}: ${reason}`);
+          rest.abort(new LetGo());
+        }),
+      );
+    },
+    goOn: async () => {
+      held = undefined;
+      const waiting = reader
+        .runs({ all: false })
+        .filter(({ state, paused }) => state === "paused" && paused?.startsWith(DISK_LOW) === true);
+      for (const { run_id } of waiting.toReversed()) await goOn(RunId.parse(run_id), "daemon");
     },
   };
 }

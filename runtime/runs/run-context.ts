@@ -45,6 +45,8 @@ export interface Shared {
   readonly toolCalls: Set<Promise<unknown>>;
   /** An agent's way to other agents. */
   readonly agentsFor: (agent: LiveAgent) => AgentsPort;
+  /** The budgets of runs that are being carried out. */
+  readonly accounts: Map<RunId, RunAccounts>;
   readonly approvals: Approvals;
   readonly attendance: Attendance;
   readonly liveAgents: Map<AgentId, StoppableAgent>;

@@ -3,6 +3,7 @@ import { oneLine } from "../base/text.js";
 import { renderTemplate } from "../policy/expand.js";
 import type { Json } from "../protocol/json.js";
 import type { Message } from "../protocol/message.js";
+import { withSkills } from "./agent-skills.js";
 import type { BudgetScope } from "./budgets/account.js";
 import { raiseByAsking } from "./budgets/raise-by-asking.js";
 import type { Caller } from "./calls/model-calls.js";
@@ -63,7 +64,7 @@ function callerOf({ run, role, agent }: StepWork): Caller {
 async function begin({ role, params, agent }: StepWork): Promise<readonly Message[]> {
   const message = renderTemplate(role.message_template, params);
   const messages: readonly Message[] = [
-    { role: "system", text: role.system_prompt },
+    { role: "system", text: withSkills(role.system_prompt, agent.skills) },
     { role: "user", text: message },
   ];
   await agent.record(

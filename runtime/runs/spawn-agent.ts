@@ -7,6 +7,7 @@ import type { EventBodyOf, EventContext, NewEvent } from "../protocol/event.js";
 import { AgentId } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
 import type { AgentHome } from "./agent-home.js";
+import { type AgentSkills, agentSkills } from "./agent-skills.js";
 import { confinedAgent, watchTokens } from "./confined-agent.js";
 import type { LiveAgent } from "./live-agent.js";
 import { memoryRules } from "./memory-rules.js";
@@ -135,6 +136,12 @@ export function endOfAgent(
   ];
 }
 
+/** The skills that the agent's role names, or all. */
+function skillsOf({ deps }: AgentHome, name: string): AgentSkills {
+  const named = deps.roles().get(name)?.role.skills ?? [];
+  return agentSkills(deps.skills(), named, deps.settings.agent.skill_catalog_tokens);
+}
+
 function live(
   home: AgentHome,
   born: BornAgent,
@@ -158,6 +165,7 @@ function live(
       ...(home.memory === undefined ? {} : { manifest: home.memory }),
     }),
     workspace: home.dir,
+    skills: skillsOf(home, name),
     trouble: {},
     record: recorder(home.deps.journal, {
       ...subjectOf(home, id),

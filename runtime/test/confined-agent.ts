@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Skill } from "../catalog/skills.js";
 import { type Confinement, openConfinement, startLauncher } from "../confinement.js";
 import type { Memory } from "../memory/memory.js";
 import { type MemoryOptions, openMemory } from "../memory/open-memory.js";
@@ -45,6 +46,7 @@ export interface TestAgentOptions {
   readonly network?: readonly string[];
   readonly programs?: readonly string[];
   readonly nativeDir?: string;
+  readonly skills?: ReadonlyMap<string, Skill>;
   /** The operator's own proxy. */
   readonly proxy?: string;
 }
@@ -119,7 +121,9 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
   await journal.append([submitted(id)]);
   const workspace = join(base, "work");
   const { openPorts, compile } = confinement;
-  const deps = { journal, policy, settings, entropy, openPorts, compile, log: () => undefined };
+  const { skills = new Map<string, Skill>() } = options;
+  const catalog = { skills: () => skills, roles: () => new Map(), log: () => undefined };
+  const deps = { ...catalog, journal, policy, settings, entropy, openPorts, compile };
   const home = {
     ...{ dir: workspace, shared: { ledger }, of: { run_id: id, step_id: StepId.parse("only") } },
     deps: { ...deps, neverGrantable: neverGrantable(at) },

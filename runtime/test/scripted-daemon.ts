@@ -95,10 +95,7 @@ function scriptedDeps(
         journal.append({ ...context, kind: "run_submitted", goal, orchestration, params });
         const abort = new AbortController();
         running.set(runId, abort);
-        setImmediate(() => {
-          script(journal, runId, request, abort.signal).catch(() => {});
-        });
-        await Promise.resolve();
+        setImmediate(() => void script(journal, runId, request, abort.signal).catch(() => {}));
         return runId;
       },
       cancel: async (runId) => {
@@ -108,6 +105,8 @@ function scriptedDeps(
       },
       ...NO_APPROVALS,
       recover: async () => {},
+      hold: async () => {},
+      goOn: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
       stopAgent: (agentId) => Promise.resolve(void cancelled.push(agentId)),
@@ -118,12 +117,7 @@ function scriptedDeps(
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
       remove: async () => {},
     },
-    memory: {
-      list: () => [],
-      match: () => [],
-      query: () => Promise.resolve({ results: [], text_only: null }),
-      forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
-    },
+    ...NO_KNOWLEDGE,
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
     manifests: () => new Map(),
     explainRole: ({ role }, params) => ({
@@ -142,7 +136,7 @@ function scriptedDeps(
       started_at: new Date(0).toISOString(),
       default_provider: "builtin",
       runs_active: running.size,
-      agents_active: 0,
+      ...{ agents_active: 0, budgets: [], models: [], providers: [] },
       confinement: [],
     }),
     selftest: () => Promise.resolve({ ok: true, elapsed_ms: 1, checks: [] }),
@@ -165,7 +159,22 @@ function moved(
   return { kind: "run_state_changed" as const, actor: "uid:1000", run_id, move, from, to };
 }
 
+const NO_KNOWLEDGE: Pick<ControlDeps, "memory" | "skills" | "addSkill"> = {
+  memory: {
+    list: () => [],
+    match: () => [],
+    query: () => Promise.resolve({ results: [], text_only: null }),
+    forget: () => Promise.resolve({ memories: 0, erased: 0, kept: 0 }),
+  },
+  skills: () => ({ skills: new Map(), problems: [] }),
+  addSkill: () => {
+    throw new AgentdError("invalid_file", "add skill", "SKILL.md:1: does not exist");
+  },
+};
+
 const NO_APPROVALS = {
+  budgets: () => [],
+  traffic: () => ({ models: [], providers: [] }),
   close: async () => {},
   respond: () => Promise.resolve(),
   attend: () => ({ [Symbol.dispose]: () => undefined }),

@@ -15,7 +15,7 @@ import { startSpawner } from "../sandbox/spawner.js";
 import type { GrantResult, ToolContext } from "../tools/tool.js";
 import { NATIVE_BUILD } from "./confined.js";
 import { QUOTAS } from "./egress-world.js";
-import { NO_MEMORY } from "./no-memory.js";
+import { NO_MEMORY, NO_SKILLS } from "./no-memory.js";
 import { NO_OTHER_AGENTS } from "./no-other-agents.js";
 
 export interface TestPlace extends AsyncDisposable {
@@ -75,6 +75,7 @@ export async function openTestPlace(options: TestPlaceOptions = {}): Promise<Tes
       agents: NO_OTHER_AGENTS,
       grant,
       memory: NO_MEMORY,
+      skills: NO_SKILLS,
       workspace: dir,
       web: { timeout_ms: 5_000, max_redirects: options.max_redirects ?? 5 },
       signal: options.signal ?? new AbortController().signal,

@@ -21,6 +21,7 @@ it("the tools come in one order, by name, each once", () => {
     "memory_store",
     "send_and_wait",
     "send_message",
+    "skill_read",
     "spawn_agent",
     "spawn_agents",
     "web_fetch",

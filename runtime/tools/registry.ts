@@ -16,6 +16,7 @@ import { memoryQuery } from "./builtin/memory-query.js";
 import { memoryStore } from "./builtin/memory-store.js";
 import { sendAndWait } from "./builtin/send-and-wait.js";
 import { sendMessage } from "./builtin/send-message.js";
+import { skillRead } from "./builtin/skill-read.js";
 import { spawnAgent } from "./builtin/spawn-agent.js";
 import { spawnAgents } from "./builtin/spawn-agents.js";
 import { webFetch } from "./builtin/web-fetch.js";
@@ -38,6 +39,7 @@ export const BUILTIN_TOOLS: readonly Tool[] = [
   memoryStore,
   sendAndWait,
   sendMessage,
+  skillRead,
   spawnAgent,
   spawnAgents,
   webFetch,

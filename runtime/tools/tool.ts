@@ -5,6 +5,7 @@ import type { CapabilityKind } from "../protocol/capability.js";
 import type { JsonObject } from "../protocol/json.js";
 import type { MemoryPort } from "../protocol/memory.js";
 import type { Ports } from "../protocol/ports.js";
+import type { SkillsPort } from "../protocol/skill.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 
 export type GrantResult<K extends AccessKind> =
@@ -20,6 +21,8 @@ export interface ToolContext {
   readonly grant: <K extends AccessKind>(access: AccessOf<K>) => Promise<GrantResult<K>>;
   /** What this agent's identity remembers. */
   readonly memory: MemoryPort;
+  /** Written instructions for kinds of work. */
+  readonly skills: SkillsPort;
   /** The run's own directory: relative paths are refused, temporary files of a tool go here. */
   readonly workspace: string;
   readonly web: { readonly timeout_ms: number; readonly max_redirects: number };
@@ -38,6 +41,8 @@ export interface Tool<Input = unknown> {
   readonly read_only: boolean;
   /** Capabilities of which any one lets an agent call the tool, beside `tool: NAME`. */
   readonly implied_by: readonly CapabilityKind[];
+  /** True where every agent may call it and no token is asked for: it touches nothing that is anybody's. */
+  readonly open?: boolean;
   /** For a tool that is carried out elsewhere than in the agent's own ports: what confines it there, by layer. */
   readonly confinement?: () => readonly string[];
   readonly run: (input: Input, context: ToolContext) => Promise<ToolResult>;

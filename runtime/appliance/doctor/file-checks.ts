@@ -4,6 +4,7 @@ import { type FileProblem, formatProblem } from "../../catalog/file-problem.js";
 import { loadManifests } from "../../catalog/manifests.js";
 import { loadRoles } from "../../catalog/roles.js";
 import { readPolicy, readProviders, readSettings } from "../../catalog/settings.js";
+import { loadSkills, skillDirs } from "../../catalog/skills.js";
 import type { DoctorCheck } from "../../protocol/control-results.js";
 import type { Places } from "../../protocol/places.js";
 import { bad, good } from "./check.js";
@@ -16,6 +17,7 @@ export function fileChecks(places: Places): readonly DoctorCheck[] {
     ...configFile("policy.yaml", places.policyFile, readPolicy),
     ...roleChecks(places),
     ...manifestChecks(places),
+    ...skillChecks(places),
   ];
 }
 
@@ -65,8 +67,14 @@ function manifestChecks({
   return [good("manifests", detail), ...problemChecks("manifest", problems)];
 }
 
+function skillChecks(places: Places): readonly DoctorCheck[] {
+  const { skills, problems } = loadSkills(skillDirs(places));
+  const detail = skills.size === 0 ? "none" : `${skills.size}: ${[...skills.keys()].join(", ")}`;
+  return [good("skills", detail), ...problemChecks("skill", problems)];
+}
+
 function problemChecks(
-  what: "role" | "manifest",
+  what: "role" | "manifest" | "skill",
   problems: readonly FileProblem[],
 ): readonly DoctorCheck[] {
   return problems.map((problem) =>

@@ -2,18 +2,21 @@ import { formatDuration } from "../../base/duration.js";
 import type { StepSummary } from "../../protocol/control.js";
 import type { AgentReport, RunReport } from "../../protocol/control-results.js";
 import { ERROR_CODES, type ExitCode } from "../../protocol/error-code.js";
+import { budgetBar } from "../budget-bar.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
 import { findRunOrAgent } from "../find.js";
 import { formatTokens, formatUsage } from "../format.js";
 import { formatToken } from "../format-token.js";
+import { machineStatus } from "../machine-status.js";
 import { plainLine, plainText } from "../plain-text.js";
 import { printJson, printLine, printTable } from "../print.js";
 import { stateTone } from "../state-tone.js";
 import type { Cell } from "../table.js";
 
-/** One run or agent with all that is known of it. */
-export async function status(command: Command, id: string): Promise<ExitCode> {
+/** One run or agent with all that is known of it; without an id, the machine. */
+export async function status(command: Command, id: string | undefined): Promise<ExitCode> {
+  if (id === undefined) return machineStatus(command);
   const found = await findRunOrAgent(connectTo(command.places.socketPath), id);
   if (command.json) {
     printJson(command, found.type === "run" ? { run: found.run } : { agent: found.agent });
@@ -33,7 +36,7 @@ function printRun(command: Command, run: RunReport): void {
     ["submitted", `${run.submitted_at}${run.owner_uid === null ? "" : ` by uid ${run.owner_uid}`}`],
     ["time", elapsed(run.submitted_at, run.ended_at)],
     ["usage", formatUsage(run.usage)],
-    ["limits", limits(run)],
+    ...run.budgets.map((line) => [line.label, budgetBar(line, style)] as const),
     ["confinement", confinement(run.confinement)],
     ["result", run.final_output],
     ["documents", run.documents.length > 1 ? run.documents.join(" ") : null],
@@ -111,16 +114,6 @@ function printFields(
 function firstLine(goal: string): string {
   const [line = "", ...more] = plainText(goal).trim().split("\n");
   return more.length === 0 ? line : `${line} …`;
-}
-
-function limits({ request }: RunReport): string | null {
-  const { max_tokens, max_usd, timeout_ms } = request;
-  const parts = [
-    max_tokens === undefined ? undefined : `${formatTokens(max_tokens)} tokens`,
-    max_usd === undefined ? undefined : `$${max_usd}`,
-    timeout_ms === undefined ? undefined : formatDuration(timeout_ms),
-  ];
-  return parts.filter((part) => part !== undefined).join(", ") || null;
 }
 
 function confinement(layers: readonly string[] | null): string {

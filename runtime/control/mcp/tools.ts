@@ -102,6 +102,31 @@ const getResult = define({
     JsonObject.parse(await api.call("run.result", { run_id, max_bytes: 262_144 }, context)),
 });
 
+const listApprovals = define({
+  name: "list_approvals",
+  description:
+    "What your runs wait for an operator to approve: the call or the capability, and why.",
+  input: z.strictObject({}),
+  readOnly: true,
+  run: async (_input, api, context) =>
+    JsonObject.parse(await api.call("approval.list", {}, context)),
+});
+
+const respondApproval = define({
+  name: "respond_approval",
+  description:
+    "Answers an approval that one of your runs waits for, as the person you act for has decided. `scope` is once or run.",
+  input: z.strictObject({
+    id: z.string().min(4).max(26),
+    decision: z.enum(["approve", "deny"]),
+    scope: z.enum(["once", "run"]).optional(),
+    reason: z.string().min(1).max(1_000).optional(),
+  }),
+  readOnly: false,
+  run: async (input, api, context) =>
+    JsonObject.parse(await api.call("approval.respond", input, context)),
+});
+
 /** Always in this order. */
 export const MCP_TOOLS: readonly McpTool[] = [
   submitGoal,
@@ -109,6 +134,8 @@ export const MCP_TOOLS: readonly McpTool[] = [
   cancelAgent,
   listRuns,
   getResult,
+  listApprovals,
+  respondApproval,
 ];
 
 async function runOrNothing(run_id: string, api: Api, context: CallContext) {

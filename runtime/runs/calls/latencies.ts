@@ -1,15 +1,7 @@
+import type { ModelLatency } from "../../protocol/budget.js";
+
 /** Samples kept of each model. */
 const SAMPLES = 256;
-
-/** How long the newest calls of a model took, in ms. */
-export interface ModelLatency {
-  readonly model: string;
-  readonly provider: string;
-  /** How many calls the figures are of. */
-  readonly calls: number;
-  readonly p50_ms: number;
-  readonly p95_ms: number;
-}
 
 /** The newest latencies of each model, in a ring. */
 export interface Latencies {

@@ -1,3 +1,4 @@
+import type { ModelLatency, ProviderQueue } from "../../protocol/budget.js";
 import {
   addUsage,
   type FailedTry,
@@ -14,8 +15,8 @@ import type { Budgets, Reservation } from "../budgets/budgets.js";
 import type { Shortage } from "../budgets/fit-call.js";
 import { shortageText } from "../budgets/shortage-text.js";
 import type { Recorder } from "../record.js";
-import { type CallQueue, openCallQueue, type QueueState } from "./call-queue.js";
-import { type Latencies, type ModelLatency, openLatencies } from "./latencies.js";
+import { type CallQueue, openCallQueue } from "./call-queue.js";
+import { type Latencies, openLatencies } from "./latencies.js";
 import { openTokenScale, type TokenScale } from "./token-scale.js";
 
 /** What a price is given for. */
@@ -44,7 +45,7 @@ export interface Caller {
 export interface ModelCalls {
   readonly metered: (model: ResolvedModel, caller: Caller) => ModelStream;
   readonly latencies: () => readonly ModelLatency[];
-  readonly queues: () => Readonly<Record<string, QueueState>>;
+  readonly queues: () => readonly ProviderQueue[];
   /** What earlier calls took, as the journal has it. */
   readonly recall: (provider: string, model: string, latencyMs: number) => void;
 }
@@ -72,7 +73,11 @@ export function openModelCalls(budgets: Budgets, now: () => number): ModelCalls 
     latencies: latencies.figures,
     recall: latencies.add,
     queues: () =>
-      Object.fromEntries([...queues].map(([name, queue]) => [name, queue.state()] as const)),
+      [...queues].map(([provider, queue]) => {
+        const { held_until, ...state } = queue.state();
+        const until = held_until === null ? null : new Date(held_until).toISOString();
+        return { provider, ...state, held_until: until };
+      }),
   };
 }
 

@@ -1,0 +1,59 @@
+// A disk as an installed appliance has it, without a boot loader: the partitions by their numbers, the root's squashfs in slot A, an
+// empty data volume. QEMU starts the kernel that lies in the squashfs, as the boot chooser will.
+import { join } from "node:path";
+import { command, output } from "./host.mjs";
+
+const repo = join(import.meta.dirname, "../..");
+const SLOT_MIB = 640;
+const DATA_MIB = 1024;
+
+/** The folder that image/make-root made, or makes. @returns {Promise<string>} */
+export async function rootOf() {
+  return join(repo, (await output(join(repo, "image/make-root"), [])).trim());
+}
+
+/**
+ * @param {string} root as `rootOf` gives it @param {string} dir for the files
+ * @returns {Promise<{kernel: string, initrd: string, append: string[], disks: string[]}>}
+ */
+export async function slotDisk(root, dir) {
+  const squashfs = join(root, "root.squashfs");
+  const boot = join(dir, "boot");
+  await command("unsquashfs", ["-quiet", "-no-progress", "-dest", boot, squashfs, "boot"]);
+  const names = (await output("ls", [join(boot, "boot")])).split("\n");
+  /** @param {string} prefix */
+  const file = (prefix) => join(boot, "boot", names.find((name) => name.startsWith(prefix)) ?? "");
+  const disk = join(dir, "slot-disk.img");
+  const [slotAt, dataAt] = [16, 16 + SLOT_MIB * 2];
+  await command("truncate", ["-s", `${dataAt + DATA_MIB + 16}M`, disk]);
+  const table = [
+    "label: gpt",
+    `3: start=8MiB, size=8MiB`,
+    `4: start=${slotAt}MiB, size=${SLOT_MIB}MiB`,
+    `5: start=${slotAt + SLOT_MIB}MiB, size=${SLOT_MIB}MiB`,
+    `8: start=${dataAt}MiB, size=${DATA_MIB}MiB`,
+  ];
+  await command("sh", [
+    "-c",
+    'printf "%s\\n" "$2" | sfdisk --quiet "$1"',
+    "sh",
+    disk,
+    table.join("\n"),
+  ]);
+  await command("dd", [
+    ...[`if=${squashfs}`, `of=${disk}`, "bs=1M", `seek=${slotAt}`],
+    ...["conv=notrunc,sparse", "status=none"],
+  ]);
+  const data = join(dir, "data.img");
+  await command("mke2fs", ["-q", "-F", "-t", "ext4", data, `${DATA_MIB}M`]);
+  await command("dd", [
+    ...[`if=${data}`, `of=${disk}`, "bs=1M", `seek=${dataAt}`],
+    ...["conv=notrunc,sparse", "status=none"],
+  ]);
+  return {
+    kernel: file("vmlinuz-"),
+    initrd: file("initrd.img-"),
+    append: ["root=/dev/nvme0n1p4", "rootfstype=squashfs", "ro", "boot=local", "rauc.slot=A"],
+    disks: [disk],
+  };
+}

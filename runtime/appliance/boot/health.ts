@@ -1,0 +1,124 @@
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { otherSlot, type Slot } from "../../protocol/slots.js";
+import type { Machine } from "../machine.js";
+import { changeEnvironment, withBootPartition } from "./boot-environment.js";
+import type { KernelArguments } from "./running-slot.js";
+import type { Fallback, SlotRecords } from "./slot-records.js";
+
+export interface Health {
+  readonly machine: Machine;
+  readonly records: SlotRecords;
+  readonly started: KernelArguments & { readonly slot: Slot };
+  readonly version: string;
+  readonly say: (text: string) => void;
+  readonly now: () => Date;
+  readonly signal: AbortSignal;
+}
+
+/** Said by the initramfs where the data volume could not be used. */
+const DEGRADED = "/run/aaos/degraded";
+const POLL_MS = 3000;
+/** systemd has started it that often: it crashes, it is not slow. */
+const MAX_RESTARTS = 4;
+
+/**
+ * Proves that the running slot works: its services are up, agentd answers, and has carried a goal out in confinement. Until the
+ * deadline what is not yet so may become so; what cannot get better ends it at once. Then: proven, it is kept, and if the boot chooser
+ * had left another slot for it, that one's story is told. Not proven, it is left by a reboot, if it has never been proven; a slot that
+ * once was stays up, for whoever comes to look.
+ */
+export async function proveSlot(health: Health): Promise<"kept" | "left" | "stays"> {
+  const { records, started, version, say, now } = health;
+  const { slot } = started;
+  const problem = await findProblem(health);
+  const time = now().toISOString();
+  if (problem === undefined) {
+    const fallback = await keep(health, time);
+    records.writeVerdict(slot, { ok: true, version, reason: "", time });
+    say(`slot ${slot}, version ${version}, works and is kept`);
+    if (fallback !== undefined) say(tellFallback(fallback));
+    return "kept";
+  }
+  say(`slot ${slot}, version ${version}: ${problem}`);
+  if (!existsSync(DEGRADED))
+    records.writeVerdict(slot, { ok: false, version, reason: problem, time });
+  if (!started.pending) return "stays";
+  say(
+    `slot ${slot} has never worked: starting again, ${otherSlot(slot)} is next when its tries are used up`,
+  );
+  return "left";
+}
+
+/** In one sentence, for people. */
+function tellFallback({ from, to, version, reason, time }: Fallback): string {
+  return `slot ${from} (version ${version}) was left for ${to} at ${time}: ${reason}`;
+}
+
+/** Undefined once the slot has proved itself. */
+async function findProblem({ machine, started, signal }: Health): Promise<string | undefined> {
+  if (existsSync(DEGRADED)) return readFileSync(DEGRADED, "utf8").trim();
+  const until = performance.now() + started.healthDeadlineMs;
+  let problem = "nothing was looked at";
+  while (performance.now() < until) {
+    const looked = await look(
+      machine,
+      AbortSignal.any([signal, AbortSignal.timeout(until - performance.now())]),
+    );
+    if (looked === "well") return undefined;
+    problem = looked.problem;
+    if (looked.final) return problem;
+    await sleep(POLL_MS, undefined, { signal });
+  }
+  return `not well within ${started.healthDeadlineMs / 1000} s: ${problem}`;
+}
+
+async function look(
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<"well" | { readonly problem: string; readonly final: boolean }> {
+  for (const unit of ["agentd.service", "ssh.service"]) {
+    const { stdout } = await machine.run("systemctl", [
+      "show",
+      "-P",
+      "ActiveState",
+      "-P",
+      "NRestarts",
+      unit,
+    ]);
+    const [state = "", restarts = "0"] = stdout.trim().split("\n");
+    if (state === "failed") return { problem: `${unit} has failed`, final: true };
+    if (Number(restarts) > MAX_RESTARTS)
+      return { problem: `${unit} has ended ${restarts} times`, final: true };
+    if (state !== "active") return { problem: `${unit} is ${state}`, final: false };
+  }
+  try {
+    const { status, stdout, stderr } = await machine.run("agentd", ["selftest"], { signal });
+    if (status === 0) return "well";
+    const said = `${stdout}\n${stderr}`.trim().split("\n").slice(-6).join(" | ");
+    // The daemon has answered, and what it tried did not work: 3 is one that does not answer yet.
+    return { problem: `agentd selftest: ${said}`, final: status !== 3 };
+  } catch {
+    return { problem: "agentd selftest did not end", final: false };
+  }
+}
+
+/** Keeps the running slot; gives the story of the one that was wanted instead of it. */
+async function keep(health: Health, time: string): Promise<Fallback | undefined> {
+  const { machine, records, started } = health;
+  const { slot } = started;
+  const left = await withBootPartition(machine, (folder) => {
+    const before = changeEnvironment(folder, slot, []);
+    const wanted = before.state.order[0];
+    const lost = wanted === slot ? [] : [{ type: "failed", slot: wanted } as const];
+    changeEnvironment(folder, slot, [...lost, { type: "healthy", slot }]);
+    return wanted === slot ? undefined : wanted;
+  });
+  if (left === undefined) return undefined;
+  const verdict = records.verdict(left);
+  const reason = verdict?.ok === false ? verdict.reason : "it never came up";
+  const version = records.image(left)?.version ?? verdict?.version ?? "unknown";
+  const fallback: Fallback = { from: left, to: slot, version, reason, time };
+  records.writeFallback(fallback);
+  return fallback;
+}

@@ -1,0 +1,104 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { AgentdError } from "../../protocol/agentd-error.js";
+import { otherSlot, type Slot } from "../../protocol/slots.js";
+import { changeEnvironment, withBootPartition } from "../boot/boot-environment.js";
+import { openSlotRecords, SLOT_FILES } from "../boot/slot-records.js";
+import { runningSlot } from "../boot/slots-status.js";
+import { sha256At } from "../disk/copy-verified.js";
+import { type Machine, mustRun } from "../machine.js";
+import { readBundle, refusedBundle } from "./bundle.js";
+import { whyNot } from "./may-install.js";
+
+export interface InstallRequest {
+  readonly file: string;
+  readonly allowDowngrade: boolean;
+  readonly automatic: boolean;
+  readonly progress: (text: string) => void;
+  /** Copies the database, consistent and whole, beside itself; gives the copy's path, or undefined where there is none yet. */
+  readonly copyDatabase: (version: string) => string | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface Installed {
+  readonly slot: Slot;
+  readonly version: string;
+  readonly database_copy: string | null;
+}
+
+const SYSTEM_CONF = "/etc/rauc/system.conf";
+const VERSION_FILE = "/usr/lib/aaos/version";
+
+/**
+ * Puts a bundle into the slot that does not run, and wants it at the next start. The order is what makes a power cut harmless: the
+ * slot is marked as being written before a byte of it changes, its own copy of /etc is laid down, what was written is read back, and
+ * only then is it wanted.
+ */
+export async function installBundle(machine: Machine, request: InstallRequest): Promise<Installed> {
+  const { progress, signal } = request;
+  const running = runningSlot(machine);
+  const target = otherSlot(running);
+  const records = openSlotRecords(SLOT_FILES);
+  const version = readFileSync(VERSION_FILE, "utf8").trim();
+  progress("checking the bundle");
+  const bundle = await readBundle(machine, request.file, signal);
+  const device = `/run/aaos/disk/${target.toLowerCase()}`;
+  const { state } = await withBootPartition(machine, (folder) =>
+    changeEnvironment(folder, running, []),
+  );
+  const failed = records.verdict(target);
+  const refusal = whyNot(bundle, {
+    compatible: /^compatible=(.*)$/m.exec(readFileSync(SYSTEM_CONF, "utf8"))?.[1] ?? "",
+    version,
+    confirmed: state.slots[running].confirmed,
+    slotBytes: Number((await mustRun(machine, "blockdev", ["--getsize64", device])).trim()),
+    failed: failed?.ok === false ? failed : undefined,
+    allowDowngrade: request.allowDowngrade,
+    automatic: request.automatic,
+  });
+  if (refusal !== undefined)
+    throw new AgentdError("invalid_file", "upgrade", refusal.why, { hint: refusal.hint });
+  progress("copying the database");
+  const copy = request.copyDatabase(version);
+  progress(`writing ${bundle.version} to slot ${target}`);
+  const { status, stderr } = await machine.run("rauc", ["install", bundle.file], { signal });
+  if (status !== 0) throw refusedBundle(bundle.file, stderr);
+  progress("reading it back");
+  await mustRun(machine, "blockdev", ["--flushbufs", device]);
+  const found = await sha256At(device, 0, bundle.sizeBytes, signal);
+  if (found !== bundle.sha256)
+    throw new AgentdError(
+      "run_failed",
+      "upgrade",
+      `slot ${target} does not hold what was written to it`,
+      {
+        hint: "The disk is failing: back up (`agentd system backup`) and replace it. This slot goes on.",
+      },
+    );
+  await copyEtc(machine, running, target);
+  records.forget(target);
+  records.writeImage(target, {
+    version: bundle.version,
+    sha256: found,
+    size_bytes: bundle.sizeBytes,
+  });
+  await withBootPartition(machine, (folder) =>
+    changeEnvironment(folder, running, [{ type: "wanted", slot: target }]),
+  );
+  return { slot: target, version: bundle.version, database_copy: copy ?? null };
+}
+
+/** The new slot starts with the settings of the running one; a rollback finds the old ones as they were. */
+async function copyEtc(machine: Machine, running: Slot, target: Slot): Promise<void> {
+  const from = join(SLOT_FILES, running, "etc");
+  const to = join(SLOT_FILES, target, "etc");
+  const part = `${to}.part`;
+  for (const old of [part, to, `${to}.work`]) rmSync(old, { recursive: true, force: true });
+  mkdirSync(join(SLOT_FILES, target), { recursive: true, mode: 0o700 });
+  if (existsSync(from)) {
+    // With what an overlay marks its files by: devices and extended attributes.
+    await mustRun(machine, "cp", ["--archive", from, part]);
+    renameSync(part, to);
+  }
+  await mustRun(machine, "sync", ["--file-system", SLOT_FILES]);
+}

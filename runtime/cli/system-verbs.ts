@@ -1,0 +1,58 @@
+import type { Command as Commander } from "commander";
+import type { Act } from "./run-verbs.js";
+import type { UpgradeOptions } from "./verbs/system.js";
+import type { InstallOptions } from "./verbs/system-install.js";
+
+/** `agentd system …`: the machine itself. */
+export function registerSystem(program: Commander, act: Act): void {
+  const system = program.command("system").description("the machine: install, upgrade, go back");
+  system
+    .command("install")
+    .description("put the system on a disk, which is erased; without DISK, list the disks")
+    .argument("[DISK]", "a device, serial:TEXT, auto, or a file that is to be a disk")
+    .option("--yes", "do not ask")
+    .option("--seed <FILE>", "the aaos.yaml of the first start")
+    .option("--from <FILE>", "the system's squashfs (the one that this medium started)")
+    .option("--boot-files <DIR>", "the boot loader's files (/usr/lib/aaos/boot)")
+    .action((disk: string | undefined, options: InstallOptions) =>
+      act(async (command) =>
+        (await import("./verbs/system-install.js")).systemInstall(command, disk, options),
+      ),
+    );
+  system
+    .command("status")
+    .description("both slots, what starts next, and what became of the last upgrade")
+    .option("--verify", "read both slots whole and compare with what was written")
+    .action((options: { verify?: boolean }) =>
+      act(async (command) => (await import("./verbs/system.js")).systemStatus(command, options)),
+    );
+  system
+    .command("upgrade")
+    .description("put a signed bundle into the slot that does not run")
+    .argument("<FILE>", "the bundle")
+    .option("--reboot-at <TIME>", "start it: now, +MINUTES or HH:MM")
+    .option("--allow-downgrade", "an older version, or the same again")
+    .option("--automatic", "not a version that has failed here before")
+    .action((file: string, options: UpgradeOptions) =>
+      act(async (command) =>
+        (await import("./verbs/system.js")).systemUpgrade(command, file, options),
+      ),
+    );
+  system
+    .command("rollback")
+    .description("start the other slot next")
+    .option("--yes", "do not ask")
+    .action((options: { yes?: boolean }) =>
+      act(async (command) => (await import("./verbs/system.js")).systemRollback(command, options)),
+    );
+  system
+    .command("factory-reset")
+    .description("erase the data volume at the next start")
+    .option("--keep-access", "spare the network's settings and the SSH keys")
+    .option("--yes", "do not ask")
+    .action((options: { yes?: boolean; keepAccess?: boolean }) =>
+      act(async (command) =>
+        (await import("./verbs/system.js")).systemFactoryReset(command, options),
+      ),
+    );
+}

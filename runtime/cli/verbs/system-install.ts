@@ -1,0 +1,119 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline/promises";
+import type { Writable } from "node:stream";
+import { chooseDisk, type Disk, listDisks } from "../../appliance/disk/find-disk.js";
+import { installDisk } from "../../appliance/disk/install-disk.js";
+import { openMachine } from "../../appliance/machine.js";
+import { AgentdError } from "../../protocol/agentd-error.js";
+import { MIN_DISK_BYTES } from "../../protocol/disk-layout.js";
+import type { ExitCode } from "../../protocol/error-code.js";
+import type { Command } from "../command.js";
+import { printJson, printLine } from "../print.js";
+import { progressLine } from "../progress-line.js";
+
+export interface InstallOptions {
+  readonly yes?: boolean;
+  readonly from?: string;
+  readonly bootFiles?: string;
+  readonly seed?: string;
+}
+
+/** Where live-boot mounts the medium. */
+const LIVE_SYSTEM = "/run/live/medium/live/root.squashfs";
+const BOOT_FILES = "/usr/lib/aaos/boot";
+
+/**
+ * Puts the system on a disk: DISK is a device, `serial:TEXT`, `auto`, or a file that is to be a machine's disk. Says what it will erase
+ * and asks, unless `--yes`; without DISK it lists the disks.
+ */
+export async function systemInstall(
+  command: Command,
+  wanted: string | undefined,
+  options: InstallOptions,
+): Promise<ExitCode> {
+  const machine = openMachine();
+  if (wanted === undefined) {
+    listed(command, await listDisks(machine));
+    return 2;
+  }
+  const file = resolve(command.io.cwd, wanted);
+  const isFile = existsSync(file) && statSync(file).isFile();
+  const disk = isFile ? diskOfFile(file) : chooseDisk(await listDisks(machine), wanted);
+  const from = found(
+    options.from ?? LIVE_SYSTEM,
+    "the system to install",
+    "Start the ISO, or give --from ROOT.squashfs.",
+  );
+  const bootDir = found(
+    options.bootFiles ?? BOOT_FILES,
+    "its boot files",
+    "Give --boot-files DIR.",
+  );
+  if (options.yes !== true && !(await agreed(command, disk))) return 4;
+  const progress = progressLine(command);
+  const version = readFileSync(join(dirname(resolve(bootDir)), "version"), "utf8").trim();
+  const slot = await installDisk(machine, {
+    ...{ target: disk.path, targetBytes: disk.sizeBytes, isFile, squashfs: from, bootDir, version },
+    ...{ seed: options.seed, onProgress: progress.show, signal: command.signal },
+  }).finally(() => progress.end());
+  if (command.json) printJson(command, { disk: disk.path, version, ...slot });
+  else {
+    printLine(
+      command,
+      `aaOS ${version} is on ${disk.path}; what was written was read back and is right.`,
+    );
+    if (!isFile)
+      printLine(command, "Take the medium out and start the machine again: systemctl reboot");
+  }
+  return 0;
+}
+
+function diskOfFile(path: string): Disk {
+  const sizeBytes = statSync(path).size;
+  if (sizeBytes < MIN_DISK_BYTES)
+    throw new AgentdError("usage", "choose disk", `${path} is too small for a disk`, {
+      hint: "truncate -s 8G FILE makes one.",
+    });
+  return { path, sizeBytes, model: "", serial: "", holds: [], refusal: undefined };
+}
+
+function found(path: string, what: string, hint: string): string {
+  if (existsSync(path)) return path;
+  throw new AgentdError("usage", "install", `${what} is not there: ${path}`, { hint });
+}
+
+function listed(command: Command, disks: readonly Disk[]): void {
+  if (command.json) printJson(command, { disks });
+  else
+    for (const disk of disks)
+      printLine(
+        command,
+        `${titleOf(disk)}${disk.refusal === undefined ? "" : `: ${disk.refusal}`}`,
+      );
+}
+
+function titleOf({ path, sizeBytes, model, serial }: Disk): string {
+  const name = [model, serial === "" ? "" : `serial:${serial}`]
+    .filter((it) => it !== "")
+    .join(", ");
+  return `${path}, ${(sizeBytes / 2 ** 30).toFixed(1)} GiB${name === "" ? "" : ` (${name})`}`;
+}
+
+/** The operator types the disk's name: a stray Enter erases nothing. */
+async function agreed({ io, json }: Command, disk: Disk): Promise<boolean> {
+  if (json || io.stdin.isTTY !== true)
+    throw new AgentdError("usage", "install", "there is no terminal to ask on", {
+      hint: "Give --yes to erase the disk without a question.",
+    });
+  const holds =
+    disk.holds.length === 0 ? ["  nothing that is known"] : disk.holds.map((it) => `  ${it}`);
+  io.stdout.write(`All of ${titleOf(disk)} will be erased. It holds:\n${holds.join("\n")}\n`);
+  // On a terminal standard output is the process's own stream.
+  const lines = createInterface({ input: io.stdin, output: io.stdout as unknown as Writable });
+  try {
+    return (await lines.question(`Type ${disk.path} to go on: `)).trim() === disk.path;
+  } finally {
+    lines.close();
+  }
+}

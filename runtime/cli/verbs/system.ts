@@ -1,0 +1,141 @@
+import { resolve } from "node:path";
+import { createInterface } from "node:readline/promises";
+import type { Writable } from "node:stream";
+import { AgentdError } from "../../protocol/agentd-error.js";
+import type { ExitCode } from "../../protocol/error-code.js";
+import type { SlotStatus, SlotsStatus } from "../../protocol/machine-status.js";
+import { askSystem } from "../ask-system.js";
+import type { Command } from "../command.js";
+import { printJson, printLine } from "../print.js";
+import { progressLine } from "../progress-line.js";
+
+export interface UpgradeOptions {
+  readonly allowDowngrade?: boolean;
+  readonly automatic?: boolean;
+  readonly rebootAt?: string;
+}
+
+/** Both slots, what starts next, and what became of the last upgrade. Exit code 1 where the machine is not as it should be. */
+export async function systemStatus(
+  command: Command,
+  { verify = false }: { readonly verify?: boolean },
+): Promise<ExitCode> {
+  const status = await askSystem("slots-status", { verify });
+  if (command.json) printJson(command, status);
+  else for (const line of describe(status)) printLine(command, line);
+  const wrong = status.degraded !== null || status.slots.some(({ intact }) => intact === false);
+  return wrong ? 1 : 0;
+}
+
+/** Puts the bundle FILE into the other slot; the machine starts it when it is started again, now or at `--reboot-at`. */
+export async function systemUpgrade(
+  command: Command,
+  file: string,
+  options: UpgradeOptions,
+): Promise<ExitCode> {
+  const progress = progressLine(command);
+  const params = {
+    file: resolve(command.io.cwd, file),
+    allow_downgrade: options.allowDowngrade === true,
+    automatic: options.automatic === true,
+  };
+  const onProgress = (text: string) => progress.show(text, STAGES[text.split(" ")[0] ?? ""] ?? 0);
+  const done = await askSystem("install-bundle", params, { onProgress }).finally(progress.end);
+  const { rebootAt } = options;
+  if (rebootAt !== undefined) await askSystem("restart-machine", { at: rebootAt });
+  if (command.json) printJson(command, { ...done, reboot_at: rebootAt ?? null });
+  else {
+    printLine(
+      command,
+      `version ${done.version} is in slot ${done.slot} and starts next; it is kept when it has proved that it works`,
+    );
+    if (rebootAt === undefined) printLine(command, "start it: sudo systemctl reboot");
+  }
+  return 0;
+}
+
+export async function systemRollback(
+  command: Command,
+  { yes = false }: { readonly yes?: boolean },
+): Promise<ExitCode> {
+  if (!yes && !(await agrees(command, "Start the other slot next?"))) return 4;
+  const done = await askSystem("rollback", {});
+  if (command.json) printJson(command, done);
+  else
+    printLine(
+      command,
+      `slot ${done.slot}, version ${done.version}, starts next: sudo systemctl reboot`,
+    );
+  return 0;
+}
+
+export async function systemFactoryReset(
+  command: Command,
+  { yes = false, keepAccess = false }: { readonly yes?: boolean; readonly keepAccess?: boolean },
+): Promise<ExitCode> {
+  const what = keepAccess
+    ? "everything but the network's settings and the SSH keys"
+    : "everything, the SSH keys too";
+  if (!yes && !(await agrees(command, `The next start erases ${what}. Go on?`))) return 4;
+  await askSystem("factory-reset", { keep_access: keepAccess });
+  if (command.json) printJson(command, { at: "next start", keep_access: keepAccess });
+  else printLine(command, `the next start erases ${what}: sudo systemctl reboot`);
+  return 0;
+}
+
+/** How far each stage of an upgrade is, by its first word. */
+const STAGES: Readonly<Record<string, number>> = {
+  checking: 0.1,
+  copying: 0.25,
+  writing: 0.3,
+  reading: 0.9,
+};
+
+function describe(status: SlotsStatus): readonly string[] {
+  const { fallback } = status;
+  return [
+    `runs version ${status.version} from slot ${status.running}; slot ${status.next} starts next`,
+    ...status.slots.map(describeSlot),
+    ...(fallback === null
+      ? []
+      : [
+          `slot ${fallback.from} (version ${fallback.version}) was left for ${fallback.to} at ${fallback.time}: ${fallback.reason}`,
+        ]),
+    ...(status.degraded === null ? [] : [`the data volume is not in use: ${status.degraded}`]),
+    ...(status.mended ? ["the boot environment was damaged and has been mended"] : []),
+  ];
+}
+
+function describeSlot({
+  slot,
+  version,
+  bootable,
+  confirmed,
+  tries,
+  problem,
+  intact,
+}: SlotStatus): string {
+  const state = !bootable
+    ? "is not started"
+    : confirmed
+      ? "has proved that it works"
+      : `is on trial, started ${tries} times`;
+  const sum =
+    intact === null ? "" : intact ? "; holds what was written" : "; does NOT hold what was written";
+  const why = problem === null ? "" : `; ${problem}`;
+  return `slot ${slot}: ${version ?? "no version"}, ${state}${sum}${why}`;
+}
+
+async function agrees({ io, json }: Command, question: string): Promise<boolean> {
+  if (json || io.stdin.isTTY !== true)
+    throw new AgentdError("usage", "ask", "there is no terminal to ask on", {
+      hint: "Give --yes to do it without a question.",
+    });
+  // On a terminal standard output is the process's own stream.
+  const lines = createInterface({ input: io.stdin, output: io.stdout as unknown as Writable });
+  try {
+    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+  } finally {
+    lines.close();
+  }
+}
