@@ -83,6 +83,10 @@ describe("children", () => {
   });
 
   it("are not started with more than their parent holds, nor under a name it may not spawn, nor too many at once", async () => {
+    world.put(
+      "etc/aaos/policy.yaml",
+      world.read("etc/aaos/policy.yaml").replace("read: {allow: [", "read: {allow: [/data, "),
+    );
     const wider = { manifest: child("file_read: /data/*"), message: "Read" };
     const other = { ...wider, manifest: wider.manifest.replace("name: reader", "name: rogue") };
     const results: string[] = [];
@@ -109,10 +113,6 @@ describe("children", () => {
     await spawn(
       "boss",
       `lifecycle: persistent\ncapabilities: ["spawn_child: [reader]", "file_read: ${world.out}/*"]\n`,
-    );
-    world.put(
-      "etc/aaos/policy.yaml",
-      world.read("etc/aaos/policy.yaml").replace("read: {allow: [", "read: {allow: [/data, "),
     );
     expect(await send("boss", "Go")).toBe("None of them.");
     expect(
@@ -199,7 +199,8 @@ describe("a long conversation", () => {
 
 describe("the seed's manifest", () => {
   it("loads unchanged and runs, and nothing that needs approval is done without one", async () => {
-    const write = { path: join(world.out, "x.md"), content: "x" };
+    const write = { path: "/data/output/x.md", content: "x" };
+    world.put("etc/aaos/policy.yaml", "read: {allow: [/data]}\nwrite: {allow: [/data]}\n");
     await start(
       { match: { last: /approval|denied/ }, reply: "I may not write it." },
       { match: { tool_result: /memory_id/ }, reply: () => call("file_write", write) },
