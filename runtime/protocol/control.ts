@@ -2,7 +2,7 @@ import { z } from "zod";
 import { AgentLifecycle, AgentState } from "./agent.js";
 import { ApprovalScope } from "./approval.js";
 import { EventBody } from "./event.js";
-import { Json, JsonObject } from "./json.js";
+import { Json } from "./json.js";
 import { MemoryCategory } from "./memory.js";
 import { Usage } from "./model.js";
 import { Plan } from "./plan.js";
