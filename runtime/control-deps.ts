@@ -65,6 +65,6 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       ...(await confinement.prove()),
     ],
     selftest: selftests({ ...rooms, places, engine: engineDeps }),
-    verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
+    verify: (heads, signal) => verifyOffLoop(places.databaseFile, heads, signal),
   };
 }

@@ -21,10 +21,18 @@ export function registerSystem(program: Commander, act: Act): void {
     );
   system
     .command("status")
-    .description("both slots, what starts next, and what became of the last upgrade")
+    .description(
+      "version, slot, uptime, disk, memory, temperature, network, selftest; on slots what starts next",
+    )
     .option("--verify", "read both slots whole and compare with what was written")
     .action((options: { verify?: boolean }) =>
       act(async (command) => (await import("./verbs/system.js")).systemStatus(command, options)),
+    );
+  system
+    .command("console")
+    .description("the screen of tty1 and the serial line; Enter logs in, l shows the log")
+    .action(() =>
+      act(async (command) => (await import("./verbs/system-console.js")).systemConsole(command)),
     );
   system
     .command("upgrade")

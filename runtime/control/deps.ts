@@ -1,4 +1,5 @@
 import type { VerifyReport } from "../audit/verify.js";
+import type { SignedHead } from "../audit/writer-protocol.js";
 import type { Loaded } from "../catalog/load-dirs.js";
 import type { AgentManifest } from "../catalog/manifests.js";
 import type { Skill } from "../catalog/skills.js";
@@ -54,5 +55,5 @@ export interface ControlDeps extends EventSource {
   readonly metrics: Metrics;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
   readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
-  readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
+  readonly verify: (heads: readonly SignedHead[], signal: AbortSignal) => Promise<VerifyReport>;
 }

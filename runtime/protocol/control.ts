@@ -68,6 +68,14 @@ export const AuditFilter = z.strictObject({
 });
 export type AuditFilter = z.infer<typeof AuditFilter>;
 
+/** The end of the journal at some time, signed with the machine's key (hex, base64). */
+export const SignedHead = z.strictObject({
+  seq: z.int().positive(),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  time: z.string(),
+  signature: z.string().max(200),
+});
+
 /** Parameters by method: the whole socket API on one screen. */
 export const METHODS = {
   "run.submit": RunRequest,
@@ -151,7 +159,8 @@ export const METHODS = {
       "needs memory_ids or an owner, and not both",
     ),
   "audit.query": AuditFilter,
-  "audit.verify": z.strictObject({}),
+  /** `heads` that were kept elsewhere: a tail that was cut together with the heads on file is found by them. */
+  "audit.verify": z.strictObject({ heads: z.array(SignedHead).max(10_000).default([]) }),
   "audit.tail": AuditFilter,
   /** Prometheus' text format. */
   "system.metrics": z.strictObject({}),

@@ -1,12 +1,14 @@
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Writable } from "node:stream";
+import { machineStatus } from "../../appliance/status/machine-status.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import type { SlotStatus, SlotsStatus } from "../../protocol/machine-status.js";
 import { askSystem } from "../ask-system.js";
 import type { Command } from "../command.js";
 import { printJson, printLine } from "../print.js";
+import { printMachine } from "../print-machine.js";
 import { progressLine } from "../progress-line.js";
 
 export interface UpgradeOptions {
@@ -15,14 +17,23 @@ export interface UpgradeOptions {
   readonly rebootAt?: string;
 }
 
-/** Both slots, what starts next, and what became of the last upgrade. Exit code 1 where the machine is not as it should be. */
+/**
+ * The machine, and on one with slots both of them, what starts next, and what became of the last upgrade. Exit code 1 where it is not
+ * as it should be. Needs no daemon; of slots the root service tells.
+ */
 export async function systemStatus(
   command: Command,
   { verify = false }: { readonly verify?: boolean },
 ): Promise<ExitCode> {
-  const status = await askSystem("slots-status", { verify });
-  if (command.json) printJson(command, status);
-  else for (const line of describe(status)) printLine(command, line);
+  const machine = machineStatus(command.places);
+  const hasSlots = machine.booted_from.startsWith("slot ");
+  const status = hasSlots || verify ? await askSystem("slots-status", { verify }) : null;
+  if (command.json) printJson(command, { ...status, machine });
+  else {
+    printMachine(command, machine);
+    for (const line of status === null ? [] : describe(status)) printLine(command, line);
+  }
+  if (status === null) return 0;
   const wrong = status.degraded !== null || status.slots.some(({ intact }) => intact === false);
   return wrong ? 1 : 0;
 }
