@@ -16,7 +16,8 @@ import type {
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
 import type { SkillReport } from "../protocol/skill.js";
-import type { Peer, RunEngine } from "../runs/engine.js";
+import type { RunEngine } from "../runs/engine.js";
+import type { Peer } from "../runs/peer.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
 import type { Metrics } from "./metrics.js";

@@ -15,9 +15,8 @@ import type { ToolCallRequest } from "../protocol/message.js";
 import type { Ports } from "../protocol/ports.js";
 import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
 import type { Tool, ToolContext } from "../tools/tool.js";
-import type { AgentHome } from "./agent-home.js";
 import { chargeTokens, grantFor } from "./grant.js";
-import type { LiveAgent } from "./live-agent.js";
+import type { AgentHome, LiveAgent } from "./run-context.js";
 import type { TokenLedger } from "./token-ledger.js";
 
 const PREVIEW_BYTES = 200;

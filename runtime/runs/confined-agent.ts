@@ -10,8 +10,8 @@ import type { AgentId } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
 import type { ConfinedAgent, RevokedToken } from "../sandbox/confined-agent.js";
 import type { EgressEvent } from "../sandbox/egress/types.js";
-import type { AgentHome } from "./agent-home.js";
 import type { Recorder } from "./record.js";
+import type { AgentHome } from "./run-context.js";
 import { tokenText } from "./token-ledger.js";
 
 /** Longest delay of a Node timer. */

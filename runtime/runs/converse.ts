@@ -13,8 +13,8 @@ import type { AgentHistory } from "./agent-history.js";
 import { callWithApproval } from "./approvals/call-with-approval.js";
 import { type Called, callTool, mayCall, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import type { Caller } from "./calls/model-calls.js";
-import type { LiveAgent } from "./live-agent.js";
 import { resumeCall } from "./resume-call.js";
+import type { LiveAgent } from "./run-context.js";
 
 /** The part of a window that may be filled before the oldest of it is summarised. */
 const USUAL_THRESHOLD = 0.7;

@@ -6,11 +6,7 @@ import type { RunRequest } from "../protocol/run.js";
 import type { LaunchServer } from "../tools/mcp/server-link.js";
 import type { AgentOperations } from "./agents/operate-agents.js";
 import type { Verdict } from "./approvals/approvals.js";
-
-/** Who asks, as the socket tells; null where it cannot. */
-export interface Peer {
-  readonly uid: number | null;
-}
+import type { Peer } from "./peer.js";
 
 /** What others may ask of the room `runs`; everything about the past is read from the store instead. */
 export interface RunEngine {
@@ -56,9 +52,4 @@ export interface RunEngine {
    * outcome in the journal.
    */
   readonly close: (signal: AbortSignal) => Promise<void>;
-}
-
-/** The peer as the audit trail names it. */
-export function actorOf(peer: Peer): string {
-  return peer.uid === null ? "operator" : `uid:${peer.uid}`;
 }

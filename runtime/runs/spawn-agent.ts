@@ -6,12 +6,11 @@ import type { Grant } from "../protocol/capability.js";
 import type { EventBodyOf, EventContext, NewEvent } from "../protocol/event.js";
 import { AgentId } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
-import type { AgentHome } from "./agent-home.js";
 import { type AgentSkills, agentSkills } from "./agent-skills.js";
 import { confinedAgent, watchTokens } from "./confined-agent.js";
-import type { LiveAgent } from "./live-agent.js";
 import { memoryRules } from "./memory-rules.js";
 import { recorder } from "./record.js";
+import type { AgentHome, LiveAgent } from "./run-context.js";
 import { tokenText } from "./token-ledger.js";
 
 export interface AgentWish {

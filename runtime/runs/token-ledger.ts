@@ -3,8 +3,7 @@ import type { HeldToken } from "../policy/decide.js";
 import { formatCapability } from "../policy/grammar.js";
 import { narrowGrant } from "../policy/narrow.js";
 import type { Grant } from "../protocol/capability.js";
-import type { AgentId, TokenId } from "../protocol/ids.js";
-import { TokenId as TokenIdSchema } from "../protocol/ids.js";
+import { type AgentId, type TokenId, TokenId as TokenIdSchema } from "../protocol/ids.js";
 import type { Token } from "../protocol/token.js";
 import { type Held, type HeldTokens, openHeldTokens, withAncestors } from "./held-tokens.js";
 

@@ -3,7 +3,7 @@ import { AgentdError } from "../../protocol/agentd-error.js";
 import type { AgentsPort } from "../../protocol/agents-port.js";
 import { AgentId } from "../../protocol/ids.js";
 import type { PortFailure, PortResult } from "../../protocol/ports.js";
-import type { LiveAgent } from "../live-agent.js";
+import type { LiveAgent } from "../run-context.js";
 import { findLiving } from "./find-living.js";
 import { findSpec } from "./find-spec.js";
 import type { Agents } from "./open-agents.js";

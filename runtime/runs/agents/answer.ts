@@ -6,7 +6,7 @@ import type { Message } from "../../protocol/message.js";
 import type { AgentHistory } from "../agent-history.js";
 import type { Caller } from "../calls/model-calls.js";
 import { converse } from "../converse.js";
-import type { LiveAgent } from "../live-agent.js";
+import type { LiveAgent } from "../run-context.js";
 import { windowTokens } from "./agent-spec.js";
 
 /** Turns of the model that one message may take. */

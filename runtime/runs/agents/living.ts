@@ -3,12 +3,11 @@ import type { AgentLifecycle } from "../../protocol/agent.js";
 import type { AgentSpec } from "../../protocol/agents-port.js";
 import type { AgentId } from "../../protocol/ids.js";
 import { addUsage, NO_USAGE } from "../../protocol/model.js";
-import type { AgentHome } from "../agent-home.js";
 import { type Account, spentOf } from "../budgets/account.js";
 import { callDeadline } from "../calls/deadline.js";
 import type { EngineDeps } from "../deps.js";
 import { readEvents } from "../read-events.js";
-import type { Shared } from "../run-context.js";
+import type { AgentHome, Shared } from "../run-context.js";
 import type { SpawnedAgent } from "../spawn-agent.js";
 
 /** An agent that lives until it is stopped. While it has nothing to do it is a row and this, and no process. */

@@ -6,7 +6,7 @@ import type { AgentId } from "../../protocol/ids.js";
 import type { Json } from "../../protocol/json.js";
 import type { ToolResult } from "../../protocol/tool-call.js";
 import { callTool, toolCallDeps } from "../call-tool.js";
-import { actorOf, type Peer } from "../engine.js";
+import { actorOf, type Peer } from "../peer.js";
 import { takeUpAgent } from "../spawn-agent.js";
 import { findLiving } from "./find-living.js";
 import { findSpec } from "./find-spec.js";
