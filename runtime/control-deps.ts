@@ -35,6 +35,7 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       return added;
     },
     roles: () => config.catalog,
+    manifests: () => config.catalog.manifests,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {
         policy: config.policy,

@@ -6,6 +6,7 @@ import { SCHEDULES } from "./migrations/0002-schedules.js";
 import { MEMORIES } from "./migrations/0003-memories.js";
 import { RECOVERIES } from "./migrations/0004-recoveries.js";
 import { APPROVALS } from "./migrations/0005-approvals.js";
+import { AGENTS } from "./migrations/0006-agents.js";
 import { type Database, syncDirectory } from "./open.js";
 import { readableCopy } from "./readable-copy.js";
 import { storeError } from "./sqlite-error.js";
@@ -24,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   MEMORIES,
   RECOVERIES,
   APPROVALS,
+  AGENTS,
 ];
 
 interface Schema {
