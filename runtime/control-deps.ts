@@ -35,6 +35,7 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       return added;
     },
     roles: () => config.catalog,
+    manifests: () => config.catalog.manifests,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {
         policy: config.policy,
@@ -64,6 +65,6 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       ...(await confinement.prove()),
     ],
     selftest: selftests({ ...rooms, places, engine: engineDeps }),
-    verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
+    verify: (heads, signal) => verifyOffLoop(places.databaseFile, heads, signal),
   };
 }

@@ -63,7 +63,10 @@ async function findProblem({ machine, started, signal }: Health): Promise<string
   while (performance.now() < until) {
     const looked = await look(
       machine,
-      AbortSignal.any([signal, AbortSignal.timeout(until - performance.now())]),
+      AbortSignal.any([
+        signal,
+        AbortSignal.timeout(Math.max(1, Math.ceil(until - performance.now()))),
+      ]),
     );
     if (looked === "well") return undefined;
     problem = looked.problem;
