@@ -1,4 +1,5 @@
 import { rm, statfs } from "node:fs/promises";
+import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Writable } from "node:stream";
@@ -46,8 +47,8 @@ const MAX_BUNDLE_BYTES = 2 ** 32;
 /** Fetches a bundle into the caller's own folder, going on with what an earlier call left. */
 async function fetched(command: Command, url: string, progress: Progress): Promise<string> {
   const name = basename(new URL(url).pathname) || "bundle";
-  const file = join("/var/tmp", `aaos-upgrade-${process.getuid?.() ?? 0}`, name);
-  const { bavail, bsize } = await statfs("/var/tmp");
+  const file = join(homedir(), ".cache/aaos/upgrades", name);
+  const { bavail, bsize } = await statfs(homedir());
   await download({
     ...{ url, file, maxBytes: Math.min(MAX_BUNDLE_BYTES, bavail * bsize), signal: command.signal },
     ...{ stallMs: 30_000, attempts: 5 },
@@ -64,6 +65,10 @@ export async function systemUpgrade(
 ): Promise<ExitCode> {
   const progress = progressLine(command);
   const isUrl = /^https?:\/\//.test(file);
+  if (!isUrl && /^\/(var\/)?tmp\//.test(resolve(command.io.cwd, file)))
+    throw new AgentdError("usage", "upgrade", `${file} lies where the root service does not look`, {
+      hint: "Its /tmp and /var/tmp are its own: move the bundle to your home folder or to /data.",
+    });
   const local = isUrl ? await fetched(command, file, progress) : resolve(command.io.cwd, file);
   const params = {
     file: local,
