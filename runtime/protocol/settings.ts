@@ -92,9 +92,16 @@ export const Settings = z.strictObject({
     .prefault({}),
   proxy: z.url({ protocol: /^https?$/ }).optional(),
   ca_files: z.array(z.string().startsWith("/")).default([]),
+  /** Told of failed runs and waiting approvals. */
   notify: z
     .strictObject({
-      webhook: z.url({ protocol: /^https?$/ }).optional(),
+      webhook: z
+        .url({ protocol: /^https?$/ })
+        .refine((url) => !url.includes("@") || new URL(url).username === "", {
+          error: "may hold no user name and password",
+        })
+        .optional(),
+      /** A program and its arguments; no shell reads them. */
       command: z.array(z.string().min(1)).min(1).optional(),
     })
     .optional(),
