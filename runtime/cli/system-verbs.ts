@@ -37,7 +37,7 @@ export function registerSystem(program: Commander, act: Act): void {
   system
     .command("upgrade")
     .description("put a signed bundle into the slot that does not run")
-    .argument("<FILE>", "the bundle")
+    .argument("<FILE>", "the bundle, or its URL")
     .option("--reboot-at <TIME>", "start it: now, +MINUTES or HH:MM")
     .option("--allow-downgrade", "an older version, or the same again")
     .option("--automatic", "not a version that has failed here before")

@@ -1,17 +1,13 @@
 import type { Command as Commander } from "commander";
 import { registerApprovals } from "./register-approvals.js";
 import { registerAudit } from "./register-audit.js";
-import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
+import { type Act, registerRuns } from "./run-verbs.js";
 import { registerSystem } from "./system-verbs.js";
-import type { ScheduleOptions } from "./verbs/schedule.js";
+import { collect, withRunOptions } from "./verb-options.js";
 import type { SubmitOptions } from "./verbs/submit.js";
+import { registerAgentVerbs } from "./verbs-agents.js";
 import { registerKnowledge } from "./verbs-knowledge.js";
 import { registerMachine } from "./verbs-machine.js";
-
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
-  value,
-];
 
 /** Every verb with its arguments, on one screen. A verb's own file is loaded when it is called, so that the start is quick. */
 export function registerVerbs(program: Commander, act: Act): void {
@@ -23,8 +19,7 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerRuns(program, act);
   registerApprovals(program, act);
   registerRoles(program, act);
-  registerManifests(program, act);
-  registerSchedule(program, act);
+  registerAgentVerbs(program, act);
   registerKnowledge(program, act);
   registerAudit(program, act);
   registerSystem(program, act);
@@ -53,79 +48,6 @@ function registerSubmit(program: Commander, act: Act): void {
     .action((words: string[], options: SubmitOptions) =>
       act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
     );
-}
-
-function registerManifests(program: Commander, act: Act): void {
-  const manifests = program
-    .command("manifests")
-    .description("the catalog of agents, read from its files");
-  manifests
-    .command("list")
-    .description("every manifest; files that disabled themselves, and why")
-    .action(() =>
-      act(async (command) => (await import("./verbs/manifests.js")).manifestsList(command)),
-    );
-  manifests
-    .command("show")
-    .description("one manifest whole")
-    .argument("<NAME>")
-    .action((name: string) =>
-      act(async (command) => (await import("./verbs/manifests.js")).manifestsShow(command, name)),
-    );
-  manifests
-    .command("validate")
-    .description("check a manifest's file, or a folder of them")
-    .argument("<PATH>")
-    .action((path: string) =>
-      act(async (command) =>
-        (await import("./verbs/manifests.js")).manifestsValidate(command, path),
-      ),
-    );
-}
-
-function registerSchedule(program: Commander, act: Act): void {
-  const schedule = program
-    .command("schedule")
-    .description("goals by cron expression or time; what was missed is caught up once");
-  withRunOptions(
-    schedule
-      .command("add")
-      .description("carry out a goal later, or again and again")
-      .argument("<WHEN>", 'a cron expression ("0 8 * * 1-5"), a time ("2026-12-01 08:00") or +10m')
-      .argument("[GOAL...]", "what is to be done"),
-  )
-    .option("--timezone <ZONE>", "of the cron expression; the machine's own without it")
-    .action((when: string, words: string[], options: ScheduleOptions) =>
-      act(async (command) =>
-        (await import("./verbs/schedule.js")).scheduleAdd(command, when, words, options),
-      ),
-    );
-  schedule
-    .command("list")
-    .description("what is to come, and what came of it the last time")
-    .option("--all", "those that are done or removed, too")
-    .action((options: { all?: boolean }) =>
-      act(async (command) => (await import("./verbs/schedule.js")).scheduleList(command, options)),
-    );
-  schedule
-    .command("remove")
-    .description("nothing more comes of it; what it has started goes on")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/schedule.js")).scheduleRemove(command, id)),
-    );
-}
-
-/** What says how a goal is to be carried out, now or later. */
-function withRunOptions(command: Commander): Commander {
-  return command
-    .option("-f, --file <FILE>", "read the goal from FILE, - for standard input")
-    .option("--role <NAME>", "one agent of this role, no planner")
-    .option("--param <K=V>", "a parameter of that role; a list as K=a,b (repeatable)", collect)
-    .option("--orchestration <MODE>", "auto, plan or direct")
-    .option("--max-tokens <N>", "most tokens of this run")
-    .option("--max-usd <X>", "most money of this run")
-    .option("--timeout <DUR>", "longest time of this run: 90s, 10m, 1h30m");
 }
 
 function registerRoles(program: Commander, act: Act): void {
