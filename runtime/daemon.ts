@@ -12,6 +12,7 @@ import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { closeRooms, type DaemonOptions, logTo, openRooms, type Rooms } from "./rooms.js";
 import { openDiskWatch } from "./runs/disk-watch.js";
+import { openRetention } from "./runs/retention/open-retention.js";
 import { openSchedules } from "./runs/schedules.js";
 import { openTelemetry } from "./telemetry.js";
 import { VERSION } from "./version.js";
@@ -41,6 +42,7 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await recordStart(rooms);
   await engine.recover();
   await using _disk = await watchDisk(rooms);
+  await using _retention = retain(rooms);
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const deps = controlDeps(rooms, schedules);
   const handlersFor = (caller: Caller) => makeHandlers(visibleTo(caller, deps));
@@ -74,6 +76,10 @@ function watchDisk({ config, engine, log }: Rooms): Promise<AsyncDisposable> {
     engine,
     log: logTo(log),
   });
+}
+
+function retain({ config, engineDeps }: Rooms): AsyncDisposable {
+  return openRetention({ ...engineDeps, exportsDir: config.places.exportsDir });
 }
 
 async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {
