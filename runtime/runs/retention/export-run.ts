@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, open, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable, Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { exportEvents } from "../../audit/export.js";
@@ -28,20 +28,14 @@ export async function exportRun(
   const name = `${run_id}.ndjson.gz`;
   const unfinished = join(exportsDir, `${name}.new`);
   const digest = createHash("sha256");
-  const measure = new Transform({
-    transform: (chunk: Buffer, _encoding, done) => {
-      digest.update(chunk);
-      done(null, chunk);
-    },
-  });
   const events = exportEvents(reader, { run_id, after_seq: 0, limit: 1, reverse: false });
   await using file = await open(unfinished, "w", 0o600);
-  await pipeline(
-    Readable.from(events),
-    createGzip(),
-    measure,
-    file.createWriteStream({ autoClose: false }),
-  );
+  await pipeline(Readable.from(events), createGzip(), async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) {
+      digest.update(chunk);
+      await file.writeFile(chunk);
+    }
+  });
   await file.sync();
   await rename(unfinished, join(exportsDir, name));
   await using dir = await open(exportsDir, "r");

@@ -82,7 +82,9 @@ describe("journal retention", () => {
     writeFileSync(join(exportsDir, `${old}.ndjson.gz.new`), "cut sh");
     writeFileSync(join(exportsDir, `${old}.ndjson.gz`), "of an erasure that was never written");
     await prune();
-    expect(gunzipSync(readFileSync(join(exportsDir, `${old}.ndjson.gz`))).length).toBeGreaterThan(9);
+    expect(gunzipSync(readFileSync(join(exportsDir, `${old}.ndjson.gz`))).length).toBeGreaterThan(
+      9,
+    );
     await prune();
     expect(allEvents(fixture.reader, ["content_erased"])).toHaveLength(1);
     expect(existsSync(join(exportsDir, `${old}.ndjson.gz.new`))).toBe(false);
