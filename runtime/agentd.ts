@@ -22,6 +22,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stderr: process.stderr,
   signals: process,
   cwd: process.cwd(),
+  uid: process.getuid?.() ?? 0,
   root: env["AAOS_ROOT"],
   share: findShare(env["AAOS_SHARE"], programDir, existsSync),
   nativeDir,

@@ -19,7 +19,7 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
   const { config, journal, reader, models, engineDeps, engine, servers, confinement, path } = rooms;
   const { places } = config;
   const startedAt = new Date().toISOString();
-  const metrics = openMetrics(reader, VERSION);
+  const metrics = openMetrics(reader, VERSION, engine.traffic);
   journal.subscribe(metrics.count);
   return {
     metrics,
@@ -35,6 +35,7 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       return added;
     },
     roles: () => config.catalog,
+    manifests: () => config.catalog.manifests,
     explainRole: ({ role }, params) =>
       explainRole(role, params, {
         policy: config.policy,
@@ -64,6 +65,6 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       ...(await confinement.prove()),
     ],
     selftest: selftests({ ...rooms, places, engine: engineDeps }),
-    verify: (signal) => verifyOffLoop(places.databaseFile, [], signal),
+    verify: (heads, signal) => verifyOffLoop(places.databaseFile, heads, signal),
   };
 }

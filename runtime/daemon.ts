@@ -8,6 +8,7 @@ import { controlDeps } from "./control-deps.js";
 import { keepTold, statusText } from "./keep-told.js";
 import { openLiveConfiguration } from "./live-configuration.js";
 import { openMcpServer } from "./mcp-server.js";
+import { openNotices } from "./notify.js";
 import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { closeRooms, type DaemonOptions, logTo, openRooms, type Rooms } from "./rooms.js";
@@ -40,6 +41,7 @@ export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
 async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const { config, log, journal, engine, models, confinement, manager } = rooms;
   await recordStart(rooms);
+  await using _notices = openNotices(rooms);
   await engine.recover();
   await using _disk = await watchDisk(rooms);
   await using _retention = retain(rooms);

@@ -119,6 +119,7 @@ export async function openRooms(
     tools: () => [...BUILTIN_TOOLS, ...(servers?.tools() ?? [])],
     memory,
     roles: () => config.catalog.roles,
+    manifests: () => config.catalog.manifests,
     skills: () => config.catalog.skills,
     settings,
     get policy() {

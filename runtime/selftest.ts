@@ -19,8 +19,8 @@ import { isRunEnded, RunRequest } from "./protocol/run.js";
 import { openModels } from "./providers/directory.js";
 import type { ModelDirectory } from "./providers/models.js";
 import type { EngineDeps } from "./runs/deps.js";
-import type { Peer } from "./runs/engine.js";
 import { openEngine } from "./runs/open-engine.js";
+import type { Peer } from "./runs/peer.js";
 import type { StoreReader } from "./store/reader.js";
 
 interface SelftestDeps {

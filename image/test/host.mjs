@@ -9,7 +9,7 @@ export async function output(program, args) {
   try {
     const { stdout } = await run(program, [...args], {
       maxBuffer: 64 << 20,
-      timeout: 900_000,
+      timeout: 1_800_000,
       killSignal: "SIGKILL",
     });
     return stdout;

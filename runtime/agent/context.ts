@@ -44,7 +44,9 @@ export function viewOf(
 ): readonly Message[] {
   if (summary === undefined) return messages;
   const [first] = messages;
-  const text = `${first?.role === "system" ? first.text : ""}${SUMMARY_HEADING}${summary.text}`;
+  const orders = first?.role === "system" ? first.text : "";
+  // A conversation that was cleared has a beginning that nothing stands for.
+  const text = summary.text === "" ? orders : `${orders}${SUMMARY_HEADING}${summary.text}`;
   const rest = messages.slice(summary.upto);
   const asked = rest[0]?.role === "user" ? undefined : askedBefore(messages, summary.upto);
   return [
@@ -60,7 +62,7 @@ function askedBefore(messages: readonly Message[], index: number): Message | und
 }
 
 /** Whether the message is somebody's, and not a reminder of the loop's own. */
-function isAsked(message: Message): boolean {
+export function isAsked(message: Message): boolean {
   return message.role === "user" && !REMINDERS.has(message.text);
 }
 

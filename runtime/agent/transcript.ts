@@ -1,7 +1,13 @@
 import type { AssistantMessage, Message, ToolCallRequest } from "../protocol/message.js";
 import type { ReplyEnd } from "../protocol/model.js";
+import { isAsked } from "./context.js";
 import { NUDGES } from "./nudge.js";
 import { readTurn, type Turn } from "./read-turn.js";
+
+/** What has been said since the agent was last asked something, that included. */
+export function exchangeOf(messages: readonly Message[]): readonly Message[] {
+  return messages.slice(Math.max(0, messages.findLastIndex(isAsked)));
+}
 
 /** Calls of the last reply that have no result yet: a transcript may end in the middle of a turn, after a crash. */
 export function openCalls(messages: readonly Message[]): readonly ToolCallRequest[] {

@@ -1,5 +1,6 @@
 import type { Verbs } from "./verb.js";
 import { addOperator } from "./verbs/add-operator.js";
+import { configureProvider } from "./verbs/configure-provider.js";
 import { controlDaemon } from "./verbs/control-daemon.js";
 import { removeCredential } from "./verbs/remove-credential.js";
 import { removeOperator } from "./verbs/remove-operator.js";
@@ -16,6 +17,7 @@ import {
 export const VERBS: Verbs = {
   "set-credential": setCredential,
   "remove-credential": removeCredential,
+  "configure-provider": configureProvider,
   "control-daemon": controlDaemon,
   "add-operator": addOperator,
   "remove-operator": removeOperator,

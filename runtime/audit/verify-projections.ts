@@ -17,6 +17,8 @@ const TABLES = {
   tokens:
     "SELECT t.*, a.run_id AS of_run FROM tokens t JOIN agents a USING (agent_id) ORDER BY token_id",
   approvals: "SELECT *, run_id AS of_run FROM approvals ORDER BY approval_id",
+  mailbox:
+    "SELECT m.*, a.run_id AS of_run FROM mailbox m JOIN agents a USING (agent_id) ORDER BY received_seq",
   memories: "SELECT *, '' AS of_run FROM memories ORDER BY memory_id",
   schedules: "SELECT *, NULL AS of_run FROM schedules ORDER BY schedule_id",
 } as const;

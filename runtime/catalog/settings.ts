@@ -128,7 +128,7 @@ function checkMcpServers({ client }: McpFile): readonly Finding[] {
   ]);
 }
 
-function checkPolicy({ read, write, network, exec }: PolicyFile): readonly Finding[] {
+export function checkPolicy({ read, write, network, exec }: PolicyFile): readonly Finding[] {
   return [
     ...checkEach(["read", "allow"], read.allow, rootProblem),
     ...checkEach(["read", "deny"], read.deny, rootProblem),

@@ -39,7 +39,7 @@ export async function askProvider(command: Command): Promise<Answer | undefined>
 }
 
 /** Where prompts read and write. */
-function promptStreams({ io }: Command) {
+export function promptStreams({ io }: Command) {
   // On a terminal, and only there is anything asked, standard output is the process's own stream.
   return { input: io.stdin, output: io.stdout as unknown as Writable };
 }

@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from "node:net";
 import { errnoOf, errorText } from "../base/error-text.js";
 import { AgentdError } from "../protocol/agentd-error.js";
-import { Frame, type METHODS, type Method, RpcResponse } from "../protocol/control.js";
+import { Frame, type METHODS, type Method } from "../protocol/control.js";
 import {
   type CallMethod,
   type CallResult,
@@ -9,6 +9,7 @@ import {
   type StreamMethod,
 } from "../protocol/control-results.js";
 import { ERROR_CODES, type ErrorCode } from "../protocol/error-code.js";
+import { RpcResponse } from "../protocol/rpc.js";
 
 /** More than any answer of the daemon; a line that goes on past it comes from something else. */
 const MAX_LINE_CHARS = 256 * 1_048_576;

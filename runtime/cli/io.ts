@@ -24,11 +24,16 @@ interface Signals {
 
 /** What the CLI may touch of its process, and what the main has read from the environment. */
 export interface CliIo {
-  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdin: Readable & {
+    readonly isTTY?: boolean;
+    readonly setRawMode?: (raw: boolean) => unknown;
+  };
   readonly stdout: Output;
   readonly stderr: Output;
   readonly signals: Signals;
   readonly cwd: string;
+  /** Who runs this process. */
+  readonly uid: number;
   /** AAOS_ROOT. */
   readonly root: string | undefined;
   /** Folder of the vendor catalog. */

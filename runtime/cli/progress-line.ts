@@ -2,11 +2,13 @@ import type { Command } from "./command.js";
 
 const WIDTH = 24;
 
-/** How far a long verb is: one line that is drawn again on a terminal, a line for each new text elsewhere, nothing with `--json`. */
-export function progressLine({ io, json }: Command): {
+export interface Progress {
   readonly show: (text: string, fraction: number) => void;
   readonly end: () => void;
-} {
+}
+
+/** How far a long verb is: one line that is drawn again on a terminal, a line for each new text elsewhere, nothing with `--json`. */
+export function progressLine({ io, json }: Command): Progress {
   let last = "";
   const onTerminal = io.stderr.isTTY === true && !json;
   return {

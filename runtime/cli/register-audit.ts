@@ -23,7 +23,10 @@ export function registerAudit(program: Commander, act: Act): void {
   audit
     .command("verify")
     .description("find a changed, missing, reordered or truncated event")
-    .action(() => act(async (command) => (await import("./verbs/audit.js")).auditVerify(command)));
+    .option("--heads <FILE>", "compare with signed heads that the system's journal kept")
+    .action((options: { heads?: string }) =>
+      act(async (command) => (await import("./verbs/audit.js")).auditVerify(command, options)),
+    );
 }
 
 function filtered(command: Commander): Commander {

@@ -21,15 +21,23 @@ export function registerSystem(program: Commander, act: Act): void {
     );
   system
     .command("status")
-    .description("both slots, what starts next, and what became of the last upgrade")
+    .description(
+      "version, slot, uptime, disk, memory, temperature, network, selftest; on slots what starts next",
+    )
     .option("--verify", "read both slots whole and compare with what was written")
     .action((options: { verify?: boolean }) =>
       act(async (command) => (await import("./verbs/system.js")).systemStatus(command, options)),
     );
   system
+    .command("console")
+    .description("the screen of tty1 and the serial line; Enter logs in, l shows the log")
+    .action(() =>
+      act(async (command) => (await import("./verbs/system-console.js")).systemConsole(command)),
+    );
+  system
     .command("upgrade")
     .description("put a signed bundle into the slot that does not run")
-    .argument("<FILE>", "the bundle")
+    .argument("<FILE>", "the bundle, or its URL")
     .option("--reboot-at <TIME>", "start it: now, +MINUTES or HH:MM")
     .option("--allow-downgrade", "an older version, or the same again")
     .option("--automatic", "not a version that has failed here before")

@@ -1,18 +1,13 @@
 import type { Command as Commander } from "commander";
-import { shapeOf } from "./command-tree.js";
 import { registerApprovals } from "./register-approvals.js";
 import { registerAudit } from "./register-audit.js";
-import { type Act, ID_HELP, registerRuns } from "./run-verbs.js";
+import { type Act, registerRuns } from "./run-verbs.js";
 import { registerSystem } from "./system-verbs.js";
-import type { ConfigureOptions } from "./verbs/configure.js";
-import type { ScheduleOptions } from "./verbs/schedule.js";
+import { collect, withRunOptions } from "./verb-options.js";
 import type { SubmitOptions } from "./verbs/submit.js";
+import { registerAgentVerbs } from "./verbs-agents.js";
 import { registerKnowledge } from "./verbs-knowledge.js";
-
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
-  value,
-];
+import { registerMachine } from "./verbs-machine.js";
 
 /** Every verb with its arguments, on one screen. A verb's own file is loaded when it is called, so that the start is quick. */
 export function registerVerbs(program: Commander, act: Act): void {
@@ -24,77 +19,21 @@ export function registerVerbs(program: Commander, act: Act): void {
   registerRuns(program, act);
   registerApprovals(program, act);
   registerRoles(program, act);
-  registerManifests(program, act);
-  registerSchedule(program, act);
+  registerAgentVerbs(program, act);
   registerKnowledge(program, act);
   registerAudit(program, act);
   registerSystem(program, act);
-  registerCompletion(program, act);
+  registerTools(program, act);
+  registerMachine(program, act);
+}
+
+function registerTools(program: Commander, act: Act): void {
   program
     .command("tools")
     .description("what models can call")
     .command("list")
     .description("every tool with its input")
     .action(() => act(async (command) => (await import("./verbs/tools.js")).toolsList(command)));
-  program
-    .command("learn")
-    .description("run a program once, observed, and propose the smallest capabilities for it")
-    .argument("<PROGRAM>", "it runs as you and is not confined; put -- before it")
-    .argument("[ARGS...]")
-    .option("--trace <FILE>", "write every observation to FILE, one JSON object a line")
-    .action((file: string, args: string[], options: { trace?: string }) =>
-      act(async (command) =>
-        (await import("./verbs/learn.js")).learn(command, [file, ...args], options),
-      ),
-    );
-  program
-    .command("configure")
-    .description(
-      "choose the provider that carries goals out and keep its key; a dialog, or by options",
-    )
-    .option(
-      "--provider <NAME>",
-      "its name in providers.yaml, or deepseek, anthropic, openai, builtin",
-    )
-    .option("--key-from-env <VARIABLE>", "the key is in this variable of the environment")
-    .option("--base-url <URL>", "where its API is")
-    .option("--api <KIND>", "openai (Chat Completions) or anthropic (Messages)")
-    .option("--model <ID>", "the model for planner, fast and strong")
-    .option("--no-check", "do not ask the provider whether key and model are right")
-    .action((options: ConfigureOptions) =>
-      act(async (command) => (await import("./verbs/configure.js")).configure(command, options)),
-    );
-  program
-    .command("selftest")
-    .description(
-      "a real goal, and ten attempts that must be refused; exit code 0 is a healthy machine",
-    )
-    .action(() => act(async (command) => (await import("./verbs/selftest.js")).selftest(command)));
-  program
-    .command("doctor")
-    .description("what works and what does not on this host, each line with its remedy")
-    .option("--bundle <FILE>", "write a redacted report for support to FILE")
-    .action((options: { bundle?: string }) =>
-      act(async (command) => (await import("./verbs/doctor.js")).doctor(command, options)),
-    );
-}
-
-function registerCompletion(program: Commander, act: Act): void {
-  program
-    .command("completion")
-    .description(
-      "print what teaches a shell to complete agentd's words: source <(agentd completion bash)",
-    )
-    .argument("<SHELL>", "bash, zsh or fish")
-    .argument("[WORDS...]", "after `words`: the words so far, for the scripts themselves")
-    .action((shell: string, words: string[]) =>
-      act(async (command) => {
-        const verbs = await import("./verbs/completion.js");
-        return shell === "words"
-          ? verbs.completeWords(command, words, shapeOf(program))
-          : verbs.completion(command, shell);
-      }),
-    );
 }
 
 function registerSubmit(program: Commander, act: Act): void {
@@ -109,79 +48,6 @@ function registerSubmit(program: Commander, act: Act): void {
     .action((words: string[], options: SubmitOptions) =>
       act(async (command) => (await import("./verbs/submit.js")).submit(command, words, options)),
     );
-}
-
-function registerManifests(program: Commander, act: Act): void {
-  const manifests = program
-    .command("manifests")
-    .description("the catalog of agents, read from its files");
-  manifests
-    .command("list")
-    .description("every manifest; files that disabled themselves, and why")
-    .action(() =>
-      act(async (command) => (await import("./verbs/manifests.js")).manifestsList(command)),
-    );
-  manifests
-    .command("show")
-    .description("one manifest whole")
-    .argument("<NAME>")
-    .action((name: string) =>
-      act(async (command) => (await import("./verbs/manifests.js")).manifestsShow(command, name)),
-    );
-  manifests
-    .command("validate")
-    .description("check a manifest's file, or a folder of them")
-    .argument("<PATH>")
-    .action((path: string) =>
-      act(async (command) =>
-        (await import("./verbs/manifests.js")).manifestsValidate(command, path),
-      ),
-    );
-}
-
-function registerSchedule(program: Commander, act: Act): void {
-  const schedule = program
-    .command("schedule")
-    .description("goals by cron expression or time; what was missed is caught up once");
-  withRunOptions(
-    schedule
-      .command("add")
-      .description("carry out a goal later, or again and again")
-      .argument("<WHEN>", 'a cron expression ("0 8 * * 1-5"), a time ("2026-12-01 08:00") or +10m')
-      .argument("[GOAL...]", "what is to be done"),
-  )
-    .option("--timezone <ZONE>", "of the cron expression; the machine's own without it")
-    .action((when: string, words: string[], options: ScheduleOptions) =>
-      act(async (command) =>
-        (await import("./verbs/schedule.js")).scheduleAdd(command, when, words, options),
-      ),
-    );
-  schedule
-    .command("list")
-    .description("what is to come, and what came of it the last time")
-    .option("--all", "those that are done or removed, too")
-    .action((options: { all?: boolean }) =>
-      act(async (command) => (await import("./verbs/schedule.js")).scheduleList(command, options)),
-    );
-  schedule
-    .command("remove")
-    .description("nothing more comes of it; what it has started goes on")
-    .argument("<ID>", ID_HELP)
-    .action((id: string) =>
-      act(async (command) => (await import("./verbs/schedule.js")).scheduleRemove(command, id)),
-    );
-}
-
-/** What says how a goal is to be carried out, now or later. */
-function withRunOptions(command: Commander): Commander {
-  return command
-    .option("-f, --file <FILE>", "read the goal from FILE, - for standard input")
-    .option("--role <NAME>", "one agent of this role, no planner")
-    .option("--param <K=V>", "a parameter of that role; a list as K=a,b (repeatable)", collect)
-    .option("--orchestration <MODE>", "auto, plan or direct")
-    .option("--max-tokens <N>", "most tokens of this run")
-    .option("--max-usd <X>", "most money of this run")
-    .option("--timeout <DUR>", "longest time of this run: 90s, 10m, 1h30m");
 }
 
 function registerRoles(program: Commander, act: Act): void {

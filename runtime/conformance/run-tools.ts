@@ -13,6 +13,7 @@ import type { Json } from "../protocol/json.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 import { openTestAgent, type TestAgent, testBase } from "../test/confined-agent.js";
 import { NO_MEMORY, NO_SKILLS } from "../test/no-memory.js";
+import { NO_OTHER_AGENTS } from "../test/no-other-agents.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
 import { HOST_PATH } from "./collect-answer.js";
 import type { ToolRow } from "./result.js";
@@ -162,6 +163,7 @@ function withoutCheck(agent: TestAgent, name: string, input: Json): Promise<Tool
     Promise.resolve({ ok: true as const, granted: access as unknown as Granted<K> });
   return tool.run(tool.input.parse(input), {
     ports: agent.agent.ports.forCall().ports,
+    agents: NO_OTHER_AGENTS,
     grant: yes,
     memory: NO_MEMORY,
     skills: NO_SKILLS,

@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Caller } from "../protocol/caller.js";
-import { type Frame, MAX_REQUEST_BYTES, METHODS, type RpcRequest } from "../protocol/control.js";
+import { type Frame, METHODS } from "../protocol/control.js";
+import { MAX_REQUEST_BYTES, type RpcRequest } from "../protocol/rpc.js";
 import type { Gate } from "./access.js";
 import { asAgentdError, type ControlLog } from "./control-log.js";
 import {

@@ -1,4 +1,7 @@
 import type { VerifyReport } from "../audit/verify.js";
+import type { SignedHead } from "../audit/writer-protocol.js";
+import type { Loaded } from "../catalog/load-dirs.js";
+import type { AgentManifest } from "../catalog/manifests.js";
 import type { Skill } from "../catalog/skills.js";
 import type { Memory } from "../memory/memory.js";
 import type { SkillUpload } from "../protocol/control.js";
@@ -13,7 +16,8 @@ import type {
 import type { AuditEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
 import type { SkillReport } from "../protocol/skill.js";
-import type { Peer, RunEngine } from "../runs/engine.js";
+import type { RunEngine } from "../runs/engine.js";
+import type { Peer } from "../runs/peer.js";
 import type { Schedules } from "../runs/schedules.js";
 import type { StoreReader } from "../store/reader.js";
 import type { Metrics } from "./metrics.js";
@@ -35,6 +39,7 @@ export interface ControlDeps extends EventSource {
     readonly roles: ReadonlyMap<string, RoleReport>;
     readonly problems: readonly CatalogProblem[];
   };
+  readonly manifests: () => ReadonlyMap<string, Loaded<AgentManifest>>;
   readonly explainRole: (
     role: RoleReport,
     params: Readonly<Record<string, string | string[]>>,
@@ -51,5 +56,5 @@ export interface ControlDeps extends EventSource {
   readonly metrics: Metrics;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
   readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
-  readonly verify: (signal: AbortSignal) => Promise<VerifyReport>;
+  readonly verify: (heads: readonly SignedHead[], signal: AbortSignal) => Promise<VerifyReport>;
 }

@@ -2,7 +2,8 @@ import type { z } from "zod";
 import { errorText } from "../base/error-text.js";
 import { oneLine } from "../base/text.js";
 import type { AgentdError } from "../protocol/agentd-error.js";
-import { type Frame, RpcRequest, type RpcResponse } from "../protocol/control.js";
+import type { Frame } from "../protocol/control.js";
+import { RpcRequest, type RpcResponse } from "../protocol/rpc.js";
 
 /** Deeper than any request of ours; keeps recursive validation off the stack's end. */
 const MAX_DEPTH = 64;

@@ -1,7 +1,13 @@
 import type { ControlDeps } from "./deps.js";
 import type { Handlers } from "./handler.js";
+import { agentClear } from "./methods/agent-clear.js";
 import { agentList } from "./methods/agent-list.js";
 import { agentLogsStreaming } from "./methods/agent-logs-streaming.js";
+import { agentPause } from "./methods/agent-pause.js";
+import { agentResume } from "./methods/agent-resume.js";
+import { agentRun } from "./methods/agent-run.js";
+import { agentSpawn } from "./methods/agent-spawn.js";
+import { agentSpawnAndRun } from "./methods/agent-spawn-and-run.js";
 import { agentStatus } from "./methods/agent-status.js";
 import { agentStop } from "./methods/agent-stop.js";
 import { agentSubmitStreaming } from "./methods/agent-submit-streaming.js";
@@ -10,6 +16,7 @@ import { approvalRespond } from "./methods/approval-respond.js";
 import { auditQuery } from "./methods/audit-query.js";
 import { auditTail } from "./methods/audit-tail.js";
 import { auditVerify } from "./methods/audit-verify.js";
+import { manifestList } from "./methods/manifest-list.js";
 import { memoryForget } from "./methods/memory-forget.js";
 import { memoryList } from "./methods/memory-list.js";
 import { memoryQuery } from "./methods/memory-query.js";
@@ -34,6 +41,7 @@ import { systemDoctor } from "./methods/system-doctor.js";
 import { systemMetrics } from "./methods/system-metrics.js";
 import { systemSelftest } from "./methods/system-selftest.js";
 import { systemStatus } from "./methods/system-status.js";
+import { toolInvoke } from "./methods/tool-invoke.js";
 import { toolList } from "./methods/tool-list.js";
 
 /** The daemon's API on one screen. */
@@ -57,6 +65,14 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "schedule.add": scheduleAdd(deps),
     "schedule.list": scheduleList(deps),
     "schedule.remove": scheduleRemove(deps),
+    "agent.pause": agentPause(deps),
+    "agent.resume": agentResume(deps),
+    "agent.clear": agentClear(deps),
+    "agent.spawn": agentSpawn(deps),
+    "agent.run": agentRun(deps),
+    "agent.spawn_and_run": agentSpawnAndRun(deps),
+    "tool.invoke": toolInvoke(deps),
+    "manifest.list": manifestList(deps),
     "tool.list": toolList(deps),
     "role.list": roleList(deps),
     "role.show": roleShow(deps),

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ModelLatency, ProviderQueue } from "../protocol/budget.js";
 import type { AuditEvent, EventBodyOf, EventKind } from "../protocol/event.js";
 import { isRunEnded } from "../protocol/run.js";
 import type { StoreReader } from "../store/reader.js";
@@ -12,10 +13,17 @@ export interface Metrics {
   readonly text: () => Promise<string>;
 }
 
+/** How models and their providers do now. */
+interface Traffic {
+  readonly models: readonly ModelLatency[];
+  readonly providers: readonly ProviderQueue[];
+}
+
 /** What has happened since the daemon started, and what is under way now. No goal, no path and no content is in a label. */
 export function openMetrics(
   reader: Pick<StoreReader, "runs" | "agents">,
   version: string,
+  traffic: () => Traffic,
 ): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: "aaos_" });
@@ -56,6 +64,7 @@ export function openMetrics(
     buckets: LATENCY_S,
     registers,
   });
+  trafficGauges(registry, traffic);
   const handlers: { readonly [K in EventKind]?: (event: EventBodyOf<K>) => void } = {
     run_state_changed: ({ to }) => {
       if (isRunEnded(to)) counted.runs.inc({ state: to });
@@ -75,4 +84,35 @@ export function openMetrics(
     (handlers[event.kind] as ((event: AuditEvent) => void) | undefined)?.(event);
   };
   return { count: (events) => events.forEach(count), text: () => registry.metrics() };
+}
+
+/** Read when somebody asks; a model or provider that is no longer there is no longer told of. */
+function trafficGauges(registry: Registry, traffic: () => Traffic): void {
+  const registers = [registry];
+  new Gauge({
+    name: "aaos_model_latency_seconds",
+    help: "How long the newest calls of a model took: their median and 95th percentile.",
+    labelNames: ["provider", "model", "quantile"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { provider, model, p50_ms, p95_ms } of traffic().models) {
+        this.set({ provider, model, quantile: "0.5" }, p50_ms / 1_000);
+        this.set({ provider, model, quantile: "0.95" }, p95_ms / 1_000);
+      }
+    },
+  });
+  new Gauge({
+    name: "aaos_model_queue",
+    help: "Calls of a provider that are under way or wait their turn.",
+    labelNames: ["provider", "state"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { provider, under_way, waiting } of traffic().providers) {
+        this.set({ provider, state: "under_way" }, under_way);
+        this.set({ provider, state: "waiting" }, waiting);
+      }
+    },
+  });
 }

@@ -1,5 +1,6 @@
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Caller } from "../protocol/caller.js";
+import type { AgentSummary } from "../protocol/control.js";
 import type { MemoryQueries } from "../store/memory-queries.js";
 import type { StoreReader } from "../store/reader.js";
 import type { ControlDeps } from "./deps.js";
@@ -13,12 +14,15 @@ export function visibleTo(caller: Caller, deps: ControlDeps): ControlDeps {
   if (caller.admin) return deps;
   const reader = visibleReader(caller.uid, deps.reader);
   const isMine = ownedBy(caller.uid, deps.reader);
+  const isMyAgent = (id: string) => reader.agent(id) !== undefined;
   return {
     ...deps,
     reader,
     subscribe: (listener) =>
       deps.subscribe((events) => {
-        const own = events.filter(({ run_id }) => run_id !== undefined && isMine(run_id));
+        const own = events.filter(({ run_id, agent_id }) =>
+          run_id === undefined ? agent_id !== undefined && isMyAgent(agent_id) : isMine(run_id),
+        );
         if (own.length > 0) listener(own);
       }),
   };
@@ -26,9 +30,12 @@ export function visibleTo(caller: Caller, deps: ControlDeps): ControlDeps {
 
 function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
   const isMine = ownedBy(uid, reader);
+  // An agent of a run is whose the run is; one that lives on its own has an owner of its own.
+  const isMyOwn = ({ run_id, owner_uid }: Pick<AgentSummary, "run_id" | "owner_uid">) =>
+    run_id === null ? isOwner(uid, owner_uid) : isMine(run_id);
   const isMyAgent = (id: string) => {
-    const runId = reader.agent(id)?.run_id;
-    return runId != null && isMine(runId);
+    const agent = reader.agent(id);
+    return agent !== undefined && isMyOwn(agent);
   };
   const isMySchedule = (id: string) => isOwner(uid, reader.schedule(id)?.owner_uid);
   const isMyApproval = (id: string) => {
@@ -39,9 +46,10 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
     runs: (options) => reader.runs(options).filter(({ owner_uid }) => isOwner(uid, owner_uid)),
     run: (id) => (isMine(id) ? reader.run(id) : undefined),
     runsEndedBefore: (time, limit) => reader.runsEndedBefore(time, limit).filter(isMine),
-    agents: (options) =>
-      reader.agents(options).filter(({ run_id }) => run_id !== null && isMine(run_id)),
+    agents: (options) => reader.agents(options).filter(isMyOwn),
     agent: (id) => (isMyAgent(id) ? reader.agent(id) : undefined),
+    mail: (id) => (isMyAgent(id) ? reader.mail(id) : []),
+    manifestOf: (id) => (isMyAgent(id) ? reader.manifestOf(id) : undefined),
     matchRun: (query) => ownAlone("run", query, reader.matchRun(query), isMine),
     matchAgent: (query) => ownAlone("agent", query, reader.matchAgent(query), isMyAgent),
     approvals: (query) =>

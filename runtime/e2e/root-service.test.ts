@@ -93,6 +93,7 @@ const asked = () =>
 const REQUESTS: { readonly [V in SystemVerbName]: SystemParams<V> } = {
   "set-credential": { name: "deepseek", secret: "sk-0123456789" },
   "remove-credential": { name: "deepseek" },
+  "configure-provider": { provider: "deepseek", key: "sk-0123456789" },
   "control-daemon": { action: "restart" },
   "add-operator": { user: "ada", group: "aaos" },
   "remove-operator": { user: "ada", group: "aaos-admin" },
@@ -154,6 +155,22 @@ describe("the root service", () => {
       ]);
     },
   );
+
+  it("configures a provider for an admin: the key sealed, the default set, the service started again", async () => {
+    mkdirSync(join(root, "run/systemd/system"), { recursive: true });
+    const request = REQUESTS["configure-provider"];
+    const result = await askSystem("configure-provider", request, { socketPath });
+    const sealed = join(root, "etc/credstore.encrypted/aaos_deepseek");
+    expect(result).toMatchObject({
+      credential: { name: "deepseek", file: sealed, encrypted: true },
+      changed: ["default"],
+      // systemctl of this test says nothing, so that no unit is loaded.
+      daemon: { state: "no_daemon" },
+    });
+    expect(asked()).toContain("systemctl <show> <agentd.service>");
+    expect(readFileSync(join(root, "etc/aaos/providers.yaml"), "utf8")).toBe("default: deepseek\n");
+    expect(asked() + JSON.stringify(records)).not.toContain("sk-0123456789");
+  });
 
   it("stores a credential sealed, for root alone, and gives it to the program by a pipe, not by an argument", async () => {
     const result = await askSystem("set-credential", REQUESTS["set-credential"], { socketPath });

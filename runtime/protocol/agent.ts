@@ -20,6 +20,10 @@ export function transitionAgent(state: AgentState, move: AgentMove): AgentState 
   return LEGAL[state][move];
 }
 
+/** How long an agent lives: for one piece of work of its step or parent, or until it is stopped. */
+export const AgentLifecycle = z.enum(["ephemeral", "on-demand", "persistent", "scheduled"]);
+export type AgentLifecycle = z.infer<typeof AgentLifecycle>;
+
 /** Why an agent's loop ended. Only `complete` can be a success. */
 export const StopReason = z.enum([
   "complete",

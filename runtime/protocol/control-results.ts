@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { StopReason } from "./agent.js";
 import { ApprovalSummary } from "./approval.js";
 import { BudgetLine, ModelLatency, ProviderQueue } from "./budget.js";
 import { AgentSummary, type Method, RunSummary, StepSummary, WireEvent } from "./control.js";
-import { JsonObject } from "./json.js";
+import { Json, JsonObject } from "./json.js";
+import { Manifest } from "./manifest.js";
 import { FoundMemory, MemoryEntry } from "./memory.js";
 import { Plan } from "./plan.js";
 import { Role } from "./role.js";
@@ -82,6 +84,22 @@ export const RoleReport = z.strictObject({
 });
 export type RoleReport = z.infer<typeof RoleReport>;
 
+const ManifestReport = z.strictObject({
+  manifest: Manifest,
+  file: z.string(),
+  origin: z.enum(["vendor", "operator"]),
+});
+
+/** What one message to an agent came to. */
+const AgentAnswer = z.strictObject({
+  agent_id: z.string(),
+  response: z.string(),
+  usage: z.strictObject({ input_tokens: z.int(), output_tokens: z.int() }),
+  iterations: z.int(),
+  stop_reason: StopReason,
+  message: z.string().optional(),
+});
+
 /** What an agent of a role would get: the written form of each token, and what the operator's ceiling keeps back. */
 export const RoleExplanation = z.strictObject({
   role: z.string(),
@@ -160,6 +178,20 @@ export const RESULTS = {
   "schedule.add": ScheduleSummary,
   "schedule.list": z.strictObject({ schedules: z.array(ScheduleSummary) }),
   "schedule.remove": z.strictObject({ ok: z.literal(true), schedule_id: z.string() }),
+  "agent.pause": z.strictObject({ ok: z.literal(true), agent_id: z.string() }),
+  "agent.resume": z.strictObject({ ok: z.literal(true), agent_id: z.string() }),
+  "agent.clear": z.strictObject({ ok: z.literal(true), agent_id: z.string() }),
+  "agent.spawn": z.strictObject({ agent_id: z.string() }),
+  "agent.run": z.union([
+    AgentAnswer,
+    z.strictObject({ trace_id: z.string(), status: z.literal("delivered") }),
+  ]),
+  "agent.spawn_and_run": AgentAnswer,
+  "tool.invoke": z.strictObject({ result: Json }),
+  "manifest.list": z.strictObject({
+    manifests: z.array(ManifestReport),
+    problems: z.array(CatalogProblem),
+  }),
   "tool.list": z.strictObject({
     tools: z.array(
       z.strictObject({ name: z.string(), description: z.string(), input_schema: JsonObject }),

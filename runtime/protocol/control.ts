@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { AgentState } from "./agent.js";
+import { AgentLifecycle, AgentState } from "./agent.js";
 import { ApprovalScope } from "./approval.js";
 import { EventBody } from "./event.js";
-import { Json, JsonObject } from "./json.js";
+import { Json } from "./json.js";
 import { MemoryCategory } from "./memory.js";
 import { Usage } from "./model.js";
 import { Plan } from "./plan.js";
@@ -10,43 +10,6 @@ import { Orchestration, RunRequest, RunState } from "./run.js";
 import { ScheduleRequest } from "./schedule.js";
 import { SkillName } from "./skill.js";
 import { StepState } from "./step.js";
-
-/** A request line is at most this long, in bytes. */
-export const MAX_REQUEST_BYTES = 1_048_576;
-
-/** JSON-RPC 2.0, one object a line. `id` is mandatory: a notification is refused. */
-export const RpcRequest = z.strictObject({
-  jsonrpc: z.literal("2.0"),
-  id: z.union([z.string(), z.number()]),
-  method: z.string().min(1),
-  params: JsonObject.default({}),
-});
-export type RpcRequest = z.infer<typeof RpcRequest>;
-
-const RpcError = z.strictObject({
-  code: z.int(),
-  message: z.string(),
-  data: z.strictObject({
-    kind: z.string(),
-    op: z.string().optional(),
-    hint: z.string().optional(),
-    details: Json.optional(),
-  }),
-});
-
-export const RpcResponse = z.union([
-  z.strictObject({
-    jsonrpc: z.literal("2.0"),
-    id: z.union([z.string(), z.number()]).nullable(),
-    result: Json,
-  }),
-  z.strictObject({
-    jsonrpc: z.literal("2.0"),
-    id: z.union([z.string(), z.number()]).nullable(),
-    error: RpcError,
-  }),
-]);
-export type RpcResponse = z.infer<typeof RpcResponse>;
 
 /** An id as an operator types it: whole, or a unique prefix or suffix of at least 4 characters. */
 const IdQuery = z.string().min(4).max(26);
@@ -82,6 +45,16 @@ const MemoryFilter = z.strictObject({
 
 const RoleQuery = z.strictObject({ name: z.string().min(1) });
 
+/** A message to an agent. */
+const AgentText = z.string().trim().min(1).max(65_536);
+const manifestSource = {
+  manifest: z.string().min(1).max(262_144).optional(),
+  manifest_path: z.string().min(1).max(4_096).optional(),
+};
+const isOne = (source: { manifest?: string | undefined; manifest_path?: string | undefined }) =>
+  (source.manifest === undefined) !== (source.manifest_path === undefined);
+const ONE_SOURCE = "takes one of manifest and manifest_path";
+
 export const AuditFilter = z.strictObject({
   run_id: IdQuery.optional(),
   agent_id: IdQuery.optional(),
@@ -94,6 +67,14 @@ export const AuditFilter = z.strictObject({
   reverse: z.boolean().default(false),
 });
 export type AuditFilter = z.infer<typeof AuditFilter>;
+
+/** The end of the journal at some time, signed with the machine's key (hex, base64). */
+export const SignedHead = z.strictObject({
+  seq: z.int().positive(),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  time: z.string(),
+  signature: z.string().max(200),
+});
 
 /** Parameters by method: the whole socket API on one screen. */
 export const METHODS = {
@@ -126,6 +107,23 @@ export const METHODS = {
   "agent.list": z.strictObject({ all: z.boolean().default(false) }),
   "agent.status": AgentQuery,
   "agent.stop": AgentQuery,
+  "agent.pause": AgentQuery,
+  "agent.resume": AgentQuery,
+  /** What was said to the agent before no longer counts; its transcript stays in the journal. */
+  "agent.clear": AgentQuery,
+  /** `manifest` is a name of the catalog or YAML whole; `manifest_path` a file of the catalog. */
+  "agent.spawn": z.strictObject(manifestSource).refine(isOne, ONE_SOURCE),
+  /** Without `wait` an on-demand agent is waited for, and one that lives on is not. */
+  "agent.run": z.strictObject({
+    ...AgentQuery.shape,
+    message: AgentText,
+    wait: z.boolean().optional(),
+  }),
+  "agent.spawn_and_run": z
+    .strictObject({ ...manifestSource, message: AgentText })
+    .refine(isOne, ONE_SOURCE),
+  "tool.invoke": z.strictObject({ ...AgentQuery.shape, tool: z.string().min(1), input: Json }),
+  "manifest.list": z.strictObject({}),
   "agent.submit_streaming": z.strictObject({
     ...RunRequest.shape,
     orchestration: Orchestration.default("auto"),
@@ -161,7 +159,8 @@ export const METHODS = {
       "needs memory_ids or an owner, and not both",
     ),
   "audit.query": AuditFilter,
-  "audit.verify": z.strictObject({}),
+  /** `heads` that were kept elsewhere: a tail that was cut together with the heads on file is found by them. */
+  "audit.verify": z.strictObject({ heads: z.array(SignedHead).max(10_000).default([]) }),
   "audit.tail": AuditFilter,
   /** Prometheus' text format. */
   "system.metrics": z.strictObject({}),
@@ -261,6 +260,11 @@ export const AgentSummary = z.strictObject({
   started_at: z.string(),
   ended_at: z.string().nullable(),
   parent_agent: z.string().nullable(),
+  lifecycle: AgentLifecycle,
+  /** Whose it is, where it belongs to no run. */
+  owner_uid: z.int().nullable(),
+  /** Messages that wait for it. */
+  mailbox: z.int(),
   usage: Usage,
 });
 export type AgentSummary = z.infer<typeof AgentSummary>;

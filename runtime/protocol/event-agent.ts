@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { StopReason } from "./agent.js";
+import { AgentLifecycle, StopReason } from "./agent.js";
 import { MemoryId } from "./ids.js";
+import { Manifest } from "./manifest.js";
 import { MemoryCategory } from "./memory.js";
 import { Message } from "./message.js";
 import { ReplyEnd } from "./model.js";
@@ -12,6 +13,10 @@ export const AgentEvents = [
     manifest_name: z.string(),
     model: z.string(),
     parent_agent: z.string().optional(),
+    /** Of an agent that belongs to no step: how it lives, what it is made of, and whose it is. */
+    lifecycle: AgentLifecycle.optional(),
+    manifest: Manifest.optional(),
+    owner_uid: z.int().nullable().optional(),
     /** Prints of the files that its step promises, as it found them. */
     outputs_before: z.record(z.string(), z.string()).optional(),
   }),
@@ -36,8 +41,16 @@ export const AgentEvents = [
   z.strictObject({
     kind: z.literal("agent_message_received"),
     trace_id: z.string(),
+    /** How it came: `agent.run`, `send_message`, `send_and_wait`, `schedule`. */
     method: z.string(),
+    /** An agent's id, or the operator as the audit trail names it. */
+    from: z.string(),
+    text: z.string(),
   }),
+  /** An operator let it rest, or go on. */
+  z.strictObject({ kind: z.literal("agent_moved"), move: z.enum(["pause", "resume"]) }),
+  /** What was said before no longer counts; the transcript keeps it. `upto` is the index of the first message that does. */
+  z.strictObject({ kind: z.literal("session_cleared"), upto: z.int().min(0) }),
   /** One entry of the agent's transcript; the journal holds all of them, so that a step can go on after a crash. */
   z.strictObject({
     kind: z.literal("message_appended"),
@@ -74,8 +87,27 @@ export const AgentEvents = [
     failure: z.string(),
     message: z.string(),
   }),
-  z.strictObject({ kind: z.literal("message_sent"), from: z.string(), to: z.string() }),
-  z.strictObject({ kind: z.literal("message_delivered"), from: z.string(), to: z.string() }),
+  /** The agent is done with the message; `response` is what whoever waits for it gets. */
+  z.strictObject({
+    kind: z.literal("message_answered"),
+    trace_id: z.string(),
+    stop_reason: StopReason,
+    response: z.string(),
+    message: z.string().optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("message_sent"),
+    from: z.string(),
+    to: z.string(),
+    trace_id: z.string(),
+  }),
+  /** Taken out of the mailbox: the agent works on it. */
+  z.strictObject({
+    kind: z.literal("message_delivered"),
+    from: z.string(),
+    to: z.string(),
+    trace_id: z.string(),
+  }),
   z.strictObject({
     kind: z.literal("context_summarized"),
     messages_summarized: z.int(),

@@ -59,6 +59,8 @@ export const ToolEvents = [
   z.strictObject({
     kind: z.literal("capability_used"),
     token_id: z.string(),
+    /** It and those of its line that are limited: what a restart has to count again. */
+    counted: z.array(z.string()).optional(),
     capability: z.string(),
     call_id: z.string().optional(),
   }),

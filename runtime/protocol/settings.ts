@@ -22,6 +22,18 @@ export const Settings = z.strictObject({
       skill_catalog_tokens: z.int().min(0).max(100_000).default(2_000),
       /** A tool result longer than this is cut, with a hint how to go on. Bytes. */
       max_tool_result_bytes: z.int().min(1_024).default(65_536),
+      /** Children that one call of spawn_agents may start. */
+      max_children: z.int().min(1).max(100).default(3),
+      /** Messages that wait for one agent; over it senders are told that its mailbox is full. */
+      mailbox: z.int().min(1).max(10_000).default(64),
+      /** What the supervisor does with an agent whose work broke off: try again so often, the first time after so long. */
+      restart: z
+        .strictObject({
+          policy: z.enum(["on-failure", "never"]).default("on-failure"),
+          max_restarts: z.int().min(0).max(100).default(5),
+          backoff_s: z.number().positive().max(3_600).default(1),
+        })
+        .prefault({}),
     })
     .prefault({}),
   run: z
@@ -86,9 +98,16 @@ export const Settings = z.strictObject({
     .prefault({}),
   proxy: z.url({ protocol: /^https?$/ }).optional(),
   ca_files: z.array(z.string().startsWith("/")).default([]),
+  /** Told of failed runs and waiting approvals. */
   notify: z
     .strictObject({
-      webhook: z.url({ protocol: /^https?$/ }).optional(),
+      webhook: z
+        .url({ protocol: /^https?$/ })
+        .refine((url) => !url.includes("@") || new URL(url).username === "", {
+          error: "may hold no user name and password",
+        })
+        .optional(),
+      /** A program and its arguments; no shell reads them. */
       command: z.array(z.string().min(1)).min(1).optional(),
     })
     .optional(),

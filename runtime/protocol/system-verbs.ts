@@ -13,6 +13,34 @@ const UserName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/);
 const Done = z.strictObject({});
 const SlotVersion = z.strictObject({ slot: z.enum(["A", "B"]), version: z.string() });
 
+/** A provider as an operator chose it: by its name in providers.yaml, and, where it is none that is known, how to reach it. */
+export const ProviderSelection = z.strictObject({
+  provider: Name,
+  api: z.enum(["openai", "anthropic"]).optional(),
+  base_url: z.url({ protocol: /^https?$/ }).optional(),
+  /** A model id for all three aliases. */
+  model: z.string().min(1).optional(),
+  key: z.string().min(1).max(16_384).optional(),
+});
+export type ProviderSelection = z.infer<typeof ProviderSelection>;
+
+export const ConfiguredProvider = z.strictObject({
+  provider: z.string(),
+  credential: z
+    .strictObject({ name: z.string(), file: z.string(), encrypted: z.boolean() })
+    .nullable(),
+  file: z.string(),
+  /** The fields of providers.yaml that were set; none where it was right already. */
+  changed: z.array(z.string()),
+  /** `not_told`: somebody must start agentd again, and `how` says how. */
+  daemon: z.discriminatedUnion("state", [
+    z.strictObject({ state: z.literal("restarted") }),
+    z.strictObject({ state: z.literal("no_daemon") }),
+    z.strictObject({ state: z.literal("not_told"), how: z.string() }),
+  ]),
+});
+export type ConfiguredProvider = z.infer<typeof ConfiguredProvider>;
+
 /**
  * What the root service can do, and nothing else: parameters and result of each verb. Each has one file in `appliance/verbs/` and
  * one line in `appliance/verbs.ts`; the two are held equal by the compiler.
@@ -26,6 +54,11 @@ export const SYSTEM_VERBS = {
   "remove-credential": {
     params: z.strictObject({ name: Name }),
     result: z.strictObject({ removed: z.array(z.string()) }),
+  },
+  /** Makes a provider the default and keeps its key, in as few changes as that takes; agentd is started again where it runs. */
+  "configure-provider": {
+    params: ProviderSelection,
+    result: ConfiguredProvider,
   },
   /** `restart` ends and starts agentd.service, `reload` has it read its files again; fails where the service then does not run. */
   "control-daemon": {

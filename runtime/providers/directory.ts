@@ -1,13 +1,13 @@
 import { defaultProviderOf, modelOf, withWellKnown } from "../protocol/effective-providers.js";
 import { DEFAULT_BASE_URL, KNOWS_THINKING_SWITCH } from "../protocol/known-providers.js";
-import type {
-  ModelEvent,
-  ModelRequest,
-  ModelStream,
-  ProviderFailure,
-  StructuredMode,
+import {
+  type ModelEvent,
+  type ModelRequest,
+  type ModelStream,
+  NO_USAGE,
+  type ProviderFailure,
+  type StructuredMode,
 } from "../protocol/model.js";
-import { NO_USAGE } from "../protocol/model.js";
 import { ModelEntry, type ProviderEntry, type ProvidersFile } from "../protocol/providers-file.js";
 import { anthropicStream } from "./anthropic.js";
 import type { Connection } from "./attempt.js";

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ModelEvent, ProviderFailureKind } from "../protocol/model.js";
-import { NO_USAGE } from "../protocol/model.js";
+import { type ModelEvent, NO_USAGE, type ProviderFailureKind } from "../protocol/model.js";
 import type { Attempt, AttemptEvent } from "./attempt.js";
 import { withRetry } from "./retry.js";
 

@@ -37,6 +37,7 @@ const KINDS = [
   "agent_spawned",
   "message_appended",
   "context_summarized",
+  "session_cleared",
   "usage_reported",
   "tool_invoked",
   "tool_result",
@@ -76,6 +77,9 @@ function apply(fold: Fold, event: StoredEvent<(typeof KINDS)[number]>): void {
       return;
     case "context_summarized":
       fold.summary = { text: event.summary, upto: event.source_range[1] + 1 };
+      return;
+    case "session_cleared":
+      fold.summary = { text: "", upto: event.upto };
       return;
     case "usage_reported": {
       const { input_tokens, output_tokens, usd } = event;

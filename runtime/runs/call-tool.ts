@@ -8,6 +8,7 @@ import { clipBytes } from "../base/text.js";
 import type { Memory } from "../memory/memory.js";
 import { decideTool, type HeldToken } from "../policy/decide.js";
 import type { Denial } from "../protocol/access.js";
+import type { AgentsPort } from "../protocol/agents-port.js";
 import type { EventBody } from "../protocol/event.js";
 import type { TokenId } from "../protocol/ids.js";
 import type { ToolCallRequest } from "../protocol/message.js";
@@ -15,8 +16,7 @@ import type { Ports } from "../protocol/ports.js";
 import { type ToolResult, toolDenied, toolFailure } from "../protocol/tool-call.js";
 import type { Tool, ToolContext } from "../tools/tool.js";
 import { chargeTokens, grantFor } from "./grant.js";
-import type { LiveAgent } from "./live-agent.js";
-import type { RunContext } from "./run-context.js";
+import type { AgentHome, LiveAgent } from "./run-context.js";
 import type { TokenLedger } from "./token-ledger.js";
 
 const PREVIEW_BYTES = 200;
@@ -38,11 +38,16 @@ export interface ToolCallDeps {
   readonly web: ToolContext["web"];
   readonly rest: AbortSignal;
   readonly underWay: Set<Promise<unknown>>;
+  readonly agentsFor: (agent: LiveAgent) => AgentsPort;
   readonly memory: Pick<Memory, "portFor">;
 }
 
-/** What every tool call of a run is given. */
-export function toolCallDeps({ deps, shared, rest }: RunContext): ToolCallDeps {
+/** What every tool call is given. */
+export function toolCallDeps({
+  deps,
+  shared,
+  rest,
+}: Pick<AgentHome, "deps" | "shared" | "rest">): ToolCallDeps {
   const { timeout_s, max_redirects } = deps.settings.web;
   return {
     tools: deps.tools,
@@ -51,6 +56,7 @@ export function toolCallDeps({ deps, shared, rest }: RunContext): ToolCallDeps {
     web: { timeout_ms: timeout_s * 1_000, max_redirects },
     rest,
     underWay: shared.toolCalls,
+    agentsFor: shared.agentsFor,
     memory: deps.memory,
   };
 }
@@ -166,6 +172,7 @@ async function outcome(
   try {
     return await tool.run(input.data, {
       ports,
+      agents: deps.agentsFor(agent),
       grant: grantFor(agent, deps),
       memory: deps.memory.portFor(agent.memory, agent.record),
       skills: agent.skills,

@@ -11,7 +11,7 @@ import type { Token } from "../protocol/token.js";
 import type { ConfinedAgent, RevokedToken } from "../sandbox/confined-agent.js";
 import type { EgressEvent } from "../sandbox/egress/types.js";
 import type { Recorder } from "./record.js";
-import type { RunContext } from "./run-context.js";
+import type { AgentHome } from "./run-context.js";
 import { tokenText } from "./token-ledger.js";
 
 /** Longest delay of a Node timer. */
@@ -21,12 +21,12 @@ interface Subject {
   readonly id: AgentId;
   readonly ceiling: Ceiling;
   readonly record: Recorder;
-  readonly run: Pick<RunContext, "deps" | "shared">;
+  readonly home: Pick<AgentHome, "deps" | "shared">;
 }
 
 /** What confines an agent's processes, asked of the ledger at every launch and every connection: nothing of it is remembered. */
-export function confinedAgent({ id, ceiling, record, run }: Subject): ConfinedAgent {
-  const { deps, shared } = run;
+export function confinedAgent({ id, ceiling, record, home }: Subject): ConfinedAgent {
+  const { deps, shared } = home;
   const { now } = deps.entropy;
   const write = (body: EventBody): void => {
     record(body).catch((thrown: unknown) => {
@@ -50,8 +50,9 @@ export function confinedAgent({ id, ceiling, record, run }: Subject): ConfinedAg
       const verdict = decide<"network">(to, asked, ceiling, now());
       if (!verdict.ok) return verdict;
       if (purpose === "open") {
-        for (const token of shared.ledger.charge(verdict.charge)) {
-          write({ kind: "capability_used", token_id: token.id, capability: tokenText(token) });
+        for (const { token, counted } of shared.ledger.charge(verdict.charge)) {
+          const used = { token_id: token.id, counted: [...counted], capability: tokenText(token) };
+          write({ kind: "capability_used", ...used });
         }
       }
       const named = isNamedHost(to, held.map(unused), ceiling, now());
@@ -129,7 +130,7 @@ function egressDecided(event: EgressEvent): EventBodyOf<"egress_decided"> {
  */
 export function watchTokens(
   id: AgentId,
-  { deps, shared }: RunContext,
+  { deps, shared }: Pick<AgentHome, "deps" | "shared">,
   changed: (revoked: readonly RevokedToken[]) => void,
 ): () => void {
   const tell = (tokens: readonly Token[]) => changed(tokens.map(asRevoked));

@@ -1,5 +1,7 @@
 import type { Journal } from "../audit/journal.js";
 import type { Entropy } from "../base/ulid.js";
+import type { Loaded } from "../catalog/load-dirs.js";
+import type { AgentManifest } from "../catalog/manifests.js";
 import type { Skill } from "../catalog/skills.js";
 import type { Memory } from "../memory/memory.js";
 import type { Ceiling } from "../policy/ceiling.js";
@@ -27,6 +29,7 @@ export interface EngineDeps {
   /** The skills of the catalog as it is now. */
   readonly skills: () => ReadonlyMap<string, Skill>;
   readonly roles: () => Roles;
+  readonly manifests: () => ReadonlyMap<string, Loaded<AgentManifest>>;
   readonly settings: Settings;
   readonly policy: PolicyFile;
   /** Places that no policy can grant. */

@@ -4,12 +4,9 @@ import type { NewEvent } from "../protocol/event.js";
 import type { AgentId, RunId } from "../protocol/ids.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { LaunchServer } from "../tools/mcp/server-link.js";
+import type { AgentOperations } from "./agents/operate-agents.js";
 import type { Verdict } from "./approvals/approvals.js";
-
-/** Who asks, as the socket tells; null where it cannot. */
-export interface Peer {
-  readonly uid: number | null;
-}
+import type { Peer } from "./peer.js";
 
 /** What others may ask of the room `runs`; everything about the past is read from the store instead. */
 export interface RunEngine {
@@ -34,7 +31,8 @@ export interface RunEngine {
   readonly hold: (reason: string) => Promise<void>;
   /** Runs begin again, and those that came to rest for the disk go on; not those that an operator paused. */
   readonly goOn: () => Promise<void>;
-  /** Ends one agent; its step fails. Returns when nothing of it is left. */
+  readonly agents: AgentOperations;
+  /** Ends one agent; the step that it works for fails. Returns when nothing of it is left. */
   readonly stopAgent: (agentId: AgentId, peer: Peer) => Promise<void>;
   /** An operator's answer to what waits. Throws `unknown_id`, `illegal_transition`, and `denied` where policy.yaml forbids it. */
   readonly respond: (id: ApprovalId, verdict: Verdict, peer: Peer) => Promise<void>;
@@ -54,9 +52,4 @@ export interface RunEngine {
    * outcome in the journal.
    */
   readonly close: (signal: AbortSignal) => Promise<void>;
-}
-
-/** The peer as the audit trail names it. */
-export function actorOf(peer: Peer): string {
-  return peer.uid === null ? "operator" : `uid:${peer.uid}`;
 }

@@ -5,7 +5,7 @@ import type { Access, AccessKind, AccessOf } from "../protocol/access.js";
 import type { TokenId } from "../protocol/ids.js";
 import { plainPath, resolvePath } from "../sandbox/resolve-path.js";
 import type { GrantResult, ToolContext } from "../tools/tool.js";
-import type { LiveAgent } from "./live-agent.js";
+import type { LiveAgent } from "./run-context.js";
 import type { TokenLedger } from "./token-ledger.js";
 
 /**
@@ -40,9 +40,10 @@ export async function chargeTokens(
 ): Promise<void> {
   const limited = ledger.charge(tokens);
   await agent.record(
-    ...limited.map((token) => ({
+    ...limited.map(({ token, counted }) => ({
       kind: "capability_used" as const,
       token_id: token.id,
+      counted: [...counted],
       capability: formatCapability(token.capability),
     })),
   );

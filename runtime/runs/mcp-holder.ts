@@ -69,7 +69,7 @@ export function launchMcpServer(holder: Holder): LaunchServer {
         { kind: "agent_stopped", reason, ...(message === undefined ? {} : { message }) },
       );
     };
-    const agent = confinedAgent({ id, ceiling, record, run: holder });
+    const agent = confinedAgent({ id, ceiling, record, home: holder });
     const request = requestFor(entry, deps.servers, secrets.values, id);
     const launched = await deps.servers.launch({ agent, request, name }, signal);
     if (!launched.ok) {

@@ -6,6 +6,11 @@ import type { NewEvent } from "../protocol/event.js";
 import { type AgentId, RunId, StepId } from "../protocol/ids.js";
 import type { RunRequest, RunState } from "../protocol/run.js";
 import { openActiveRuns } from "./active-runs.js";
+import { agentsPorts } from "./agents/agents-port.js";
+import { openAnswers } from "./agents/answers.js";
+import { openAgents } from "./agents/open-agents.js";
+import { operateAgents } from "./agents/operate-agents.js";
+import { recoverAgents } from "./agents/recover-agents.js";
 import { openApprovals } from "./approvals/approvals.js";
 import { openAttendance } from "./approvals/attendance.js";
 import { respond } from "./approvals/respond.js";
@@ -14,11 +19,12 @@ import { openBudgets } from "./budgets/budgets.js";
 import { DAY_MS, recallSpending } from "./budgets/recall-spending.js";
 import { openModelCalls } from "./calls/model-calls.js";
 import type { EngineDeps } from "./deps.js";
-import { actorOf, type RunEngine } from "./engine.js";
+import type { RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
 import { launchMcpServer } from "./mcp-holder.js";
 import { explicitPlan } from "./orchestrate.js";
 import { orders } from "./orders.js";
+import { actorOf } from "./peer.js";
 import { restoreLedger } from "./restore-ledger.js";
 import type { Shared } from "./run-context.js";
 import { openSlots } from "./slots.js";
@@ -29,7 +35,10 @@ import { openTokenLedger } from "./token-ledger.js";
  * run is paused; only an end that is in the journal ends it.
  */
 export function openEngine(deps: EngineDeps): RunEngine {
-  const shared = sharedOf(deps);
+  const shared: Shared = { ...sharedOf(deps), agentsFor: (agent) => portOf(agent) };
+  const place = { deps, shared, answers: openAnswers() };
+  const agents = openAgents(place);
+  const portOf = agentsPorts(agents, place);
   const runs = openActiveRuns(deps, shared);
   const check = (run_id: RunId, request: RunRequest): void => {
     explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
@@ -41,6 +50,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
       restoreLedger(deps.reader, shared.ledger);
       recallSpending(deps.reader, shared.budgets.day, shared.modelCalls, deps.entropy.now());
       await shared.approvals.recover();
+      await recoverAgents(agents, place);
       const found = deps.reader.runs({ all: false }).filter(({ state }) => state !== "paused");
       const begun = found.filter(({ state }) => state !== "queued");
       await deps.journal.append(begun.map((run) => recovered(run, deps)));
@@ -67,6 +77,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
     check: (request) => {
       check(RunId.parse(ulid(deps.entropy)), request);
     },
+    agents: operateAgents(agents, place),
     ...told,
     respond: (id, verdict, peer) => respond(deps, shared.approvals, id, verdict, peer),
     attend: shared.attendance.attend,
@@ -76,6 +87,8 @@ export function openEngine(deps: EngineDeps): RunEngine {
       providers: shared.modelCalls.queues(),
     }),
     stopAgent: async (id: AgentId, peer) => {
+      const living = agents.get(id);
+      if (living !== undefined) return agents.stop(living, peer);
       const agent = shared.liveAgents.get(id);
       agent?.stop.abort(new RunEnded("cancelled", `agent stopped by ${actorOf(peer)}`));
       await agent?.ended;
@@ -86,14 +99,15 @@ export function openEngine(deps: EngineDeps): RunEngine {
       runs.close();
       shared.approvals.close();
       for (const { rest } of runs.all()) rest.abort(new LetGo());
+      agents.rest();
       await Promise.race([Promise.all(shared.toolCalls), aborted(signal)]);
       for (const { stop } of runs.all()) stop.abort(new LetGo());
-      await Promise.all(runs.all().map(({ done }) => done));
+      await Promise.all([agents.close(), ...runs.all().map(({ done }) => done)]);
     },
   };
 }
 
-function sharedOf(deps: EngineDeps): Shared {
+function sharedOf(deps: EngineDeps): Omit<Shared, "agentsFor"> {
   const { tokens_per_day, usd_per_day } = deps.policy.limits;
   const budgets = openBudgets(
     {

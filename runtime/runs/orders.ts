@@ -4,8 +4,9 @@ import { RunId } from "../protocol/ids.js";
 import { isRunEnded, type RunState } from "../protocol/run.js";
 import type { ActiveRun, ActiveRuns } from "./active-runs.js";
 import type { EngineDeps } from "./deps.js";
-import { actorOf, type RunEngine } from "./engine.js";
+import type { RunEngine } from "./engine.js";
 import { RunEnded } from "./failure.js";
+import { actorOf } from "./peer.js";
 import { recorder } from "./record.js";
 import { openRunMoves } from "./run-moves.js";
 

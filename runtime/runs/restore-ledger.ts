@@ -16,9 +16,11 @@ export function restoreLedger(reader: StoreReader, ledger: TokenLedger): void {
     // A use may stand under another agent's name: that of a token is counted with those that were cut from it.
     const since = living.map(({ started_at }) => started_at).sort()[0];
     for (const event of readEvents(reader, ["capability_used"], { since })) {
-      const times = uses.get(event.token_id) ?? [];
-      times.push(Date.parse(event.time));
-      uses.set(event.token_id, times);
+      for (const id of event.counted ?? [event.token_id]) {
+        const times = uses.get(id) ?? [];
+        times.push(Date.parse(event.time));
+        uses.set(id, times);
+      }
     }
   }
   for (const { agent_id } of living) {

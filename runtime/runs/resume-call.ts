@@ -2,7 +2,7 @@ import type { ToolCallRequest } from "../protocol/message.js";
 import { toolFailure } from "../protocol/tool-call.js";
 import type { AgentHistory } from "./agent-history.js";
 import { type Called, callTool, type ToolCallDeps, toldOf } from "./call-tool.js";
-import type { LiveAgent } from "./live-agent.js";
+import type { LiveAgent } from "./run-context.js";
 
 const UNKNOWN =
   "the daemon ended while this call was under way, so that its outcome is unknown: it may have been carried out, in part or not at " +

@@ -1,99 +1,55 @@
 import type { AgentOutcome } from "../agent/agent-input.js";
-import { runAgent } from "../agent/loop.js";
-import { openCalls } from "../agent/transcript.js";
 import { oneLine } from "../base/text.js";
 import { renderTemplate } from "../policy/expand.js";
 import type { Json } from "../protocol/json.js";
-import type { Message, ToolCallRequest } from "../protocol/message.js";
-import { skillRead } from "../tools/builtin/skill-read.js";
-import { presentResult } from "../tools/present.js";
-import { toolSpec } from "../tools/registry.js";
+import type { Message } from "../protocol/message.js";
 import { withSkills } from "./agent-skills.js";
-import { approvalRules } from "./approvals/approval-rules.js";
-import { callWithApproval } from "./approvals/call-with-approval.js";
 import type { BudgetScope } from "./budgets/account.js";
 import { raiseByAsking } from "./budgets/raise-by-asking.js";
-import { callTool, mayCall, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
-import { callDeadline } from "./calls/deadline.js";
 import type { Caller } from "./calls/model-calls.js";
+import { converse } from "./converse.js";
 import { type Failure, providerFailure } from "./failure.js";
 import { modelOfStep } from "./model-ladder.js";
 import { missingOutputs } from "./output-contract.js";
-import { resumeCall } from "./resume-call.js";
 import type { AgentReply, StepWork } from "./step-work.js";
 
 /**
- * One agent with a model: the conversation that the journal has of it, or else the role's prompt and message; the tools that its
- * tokens let it call; and the loop. Returns its last reply, or why it did not come to one.
+ * One agent with a model: the conversation that the journal has of it, or else the role's prompt and message. Returns its last
+ * reply, or why it did not come to one.
  */
 export async function runModelAgent(work: StepWork, signal: AbortSignal): Promise<AgentReply> {
   const { run, step, role, agent, before, history } = work;
   const { settings, models } = run.deps;
-  const resolved = models.resolve(modelOfStep(role, step.id, run.tiers));
-  const deps = toolCallDeps(run);
-  const messages = history.messages.length > 0 ? history.messages : await begin(work);
-  agent.skills.restore(messages);
-  const tools = callableTools(work, deps);
-  const openAtFirst = new Set(openCalls(messages));
-  prewarm(work);
-  const outcome = await runAgent(
+  const model = models.resolve(modelOfStep(role, step.id, run.tiers));
+  const outcome = await converse(
     {
-      messages,
-      last_end: history.last_end,
-      spent: history.usage,
-      tools: tools.map(toolSpec),
-      read_only_tools: new Set(tools.filter((tool) => tool.read_only).map((tool) => tool.name)),
-      model: resolved.model,
-      provider: resolved.provider,
+      ...{ agent, history, model },
+      messages: history.messages.length > 0 ? history.messages : await begin(work),
+      caller: callerOf(work),
       task: { kind: "step", role: role.name, goal: run.request.goal, params: taskParams(work) },
       limits: {
         max_iterations: role.orchestration.max_iterations,
         max_output_tokens: Math.min(
           role.budget.max_output_tokens ?? settings.agent.max_output_tokens,
-          resolved.max_output_tokens,
+          model.max_output_tokens,
         ),
-        max_total_tokens: settings.agent.max_total_tokens,
         commit_nudges: role.orchestration.commit_nudges,
-        repeat_threshold: settings.agent.tool_repeat_threshold,
       },
-      stream: run.shared.modelCalls.metered(resolved, callerOf(work)),
-      callTool: async (request: ToolCallRequest, stop: AbortSignal) => {
-        const how: typeof callTool = openAtFirst.delete(request)
-          ? (...call) => resumeCall(...call, history)
-          : callTool;
-        const caller = { run, agent, rules: approvalRules(role, settings) };
-        const { result, tell } = await callWithApproval(caller, request, deps, stop, how);
-        return {
-          ...presentResult(result, settings.agent.max_tool_result_bytes),
-          tell: async (event) => void (await tell(event)),
-        };
-      },
-      emit: async (event) => {
-        await agent.record(event);
-      },
+      spent: history.usage,
       outputsExist: async () => (await missingOutputs(before)).length === 0,
     },
     signal,
   );
-  await agent.record({
-    kind: "agent_execution_completed",
-    stop_reason: outcome.stop_reason,
-    total_iterations: outcome.iterations,
-    ...(outcome.message === undefined ? {} : { message: outcome.message }),
-  });
   if (outcome.stop_reason === "complete") return { ok: true, text: outcome.text };
   signal.throwIfAborted();
   return { ok: false, failure: stopFailure(outcome, agent.trouble.overspent) };
 }
 
 /** On whose account the step's model is called. */
-function callerOf({ run, role, step, agent }: StepWork): Caller {
+function callerOf({ run, role, agent }: StepWork): Caller {
+  const { account, flow, rest, deadline } = agent.home;
   return {
-    record: agent.record,
-    account: run.accounts.step(step.id, role.budget),
-    flow: run.id,
-    rest: run.rest,
-    deadline: () => callDeadline(run.deps.entropy.now(), role.priority, run.endsAt),
+    ...{ record: agent.record, account, flow, rest, deadline },
     max_input_tokens: role.budget.max_input_tokens,
     onShortage: async (shortage, signal) => {
       const asks = role.budget.on_exceeded === "ask";
@@ -120,23 +76,6 @@ async function begin({ role, params, agent }: StepWork): Promise<readonly Messag
     })),
   );
   return messages;
-}
-
-/** Starts the workers that the first calls will need beside the model's first answer; without a token, none. */
-function prewarm({ run, agent }: StepWork): void {
-  const held = run.shared.ledger.heldBy(agent.id).map(({ token }) => token.capability.kind);
-  const files = held.includes("file_read") || held.includes("file_write");
-  const web = held.includes("network") || held.includes("web_search");
-  void agent.ports.prewarm({ files, web });
-}
-
-/** The tools whose use some token of the agent allows; a model is not shown what it would be denied. */
-function callableTools({ run, agent }: StepWork, deps: ToolCallDeps) {
-  const held = run.shared.ledger.heldBy(agent.id);
-  return run.deps
-    .tools()
-    .filter((tool) => tool !== skillRead || agent.skills.catalog !== "")
-    .filter((tool) => mayCall(tool, held, deps.now()).ok);
 }
 
 function taskParams({ params }: StepWork): Record<string, Json> {

@@ -7,12 +7,13 @@ import type { Grant } from "../protocol/capability.js";
 import type { PlanStep } from "../protocol/plan.js";
 import type { Role } from "../protocol/role.js";
 import { type AgentHistory, NOTHING_YET, readAgentHistory } from "./agent-history.js";
+import { stepHome } from "./agent-home.js";
 import { documentDenial } from "./document-denial.js";
 import type { StepEnd, StepOutcome } from "./execute-plan.js";
 import { type Failure, failureOf } from "./failure.js";
 import { modelOfStep } from "./model-ladder.js";
 import { missingOutputs, printOutputs, syncFiles } from "./output-contract.js";
-import type { RunContext } from "./run-context.js";
+import type { AgentHome, RunContext } from "./run-context.js";
 import { runFetcher } from "./run-fetcher.js";
 import type { StepHistory } from "./run-history.js";
 import { runModelAgent } from "./run-model-agent.js";
@@ -25,6 +26,7 @@ import {
   takeUpAgent,
 } from "./spawn-agent.js";
 import type { AgentReply, Params, StepWork } from "./step-work.js";
+import { stoppable } from "./stoppable.js";
 
 /**
  * Carry out one step with one agent: a new one, or the one that has begun it. It has succeeded only when the agent completed, its
@@ -51,10 +53,13 @@ export async function runStep(
     else {
       using _slot = await run.shared.agentSlots.take(AbortSignal.any([signal, run.rest]));
       const before = past.outputs_before ?? (await printOutputs(wanted.outputs));
+      const home = stepHome(run, step, wanted.role);
       agent =
-        born === undefined ? await newAgent(run, step, wanted, before) : takeUpAgent(run, born);
+        born === undefined
+          ? await newAgent(run, home, step, wanted, before)
+          : takeUpAgent(home, born);
       const work = { run, step, ...wanted, before, agent, history: past };
-      const [stopped, settle] = stoppable(work);
+      const [stopped, settle] = stoppable(run.shared, agent.id);
       written = settle;
       outcome = await outcomeOf(work, AbortSignal.any([signal, stopped]));
     }
@@ -71,7 +76,9 @@ export async function runStep(
   if (agent !== undefined) {
     return { outcome, farewell: await agent.end(reason, message), written };
   }
-  const farewell = born === undefined ? [] : endOfAgent(run, born, reason, message);
+  const of = { run_id: run.id, step_id: step.id };
+  const farewell =
+    born === undefined ? [] : endOfAgent({ shared: run.shared, of }, born, reason, message);
   return { outcome, farewell, written };
 }
 
@@ -80,11 +87,11 @@ function pastOf(run: RunContext, { agent }: StepHistory): AgentHistory {
 }
 
 function bornOf(
-  { id: step, role: name }: PlanStep,
+  { role: name }: PlanStep,
   { agent: id }: StepHistory,
   { spawned_seq }: AgentHistory,
 ): BornAgent | undefined {
-  return id === undefined ? undefined : { id, name, step, spawned_seq };
+  return id === undefined ? undefined : { id, name, spawned_seq };
 }
 
 interface Wanted {
@@ -110,33 +117,18 @@ function prepare(run: RunContext, step: PlanStep): Wanted | Failure {
 
 function newAgent(
   run: RunContext,
+  home: AgentHome,
   step: PlanStep,
   { role, grants }: Wanted,
-  outputs_before: ReadonlyMap<string, string>,
+  before: ReadonlyMap<string, string>,
 ): Promise<SpawnedAgent> {
+  const { models } = home.deps;
   const model =
     role.scaffold === undefined
-      ? run.deps.models.resolve(modelOfStep(role, step.id, run.tiers)).model
+      ? models.resolve(modelOfStep(role, step.id, run.tiers)).model
       : "scaffold";
-  return spawnAgent(run, { name: role.name, model, step: step.id, grants, outputs_before });
-}
-
-/** The agent can be stopped by its id until the second function is called. */
-function stoppable({ run, agent }: StepWork): readonly [AbortSignal, () => void] {
-  const { liveAgents } = run.shared;
-  const stop = new AbortController();
-  let settle = (): void => undefined;
-  const ended = new Promise<void>((resolve) => {
-    settle = resolve;
-  });
-  liveAgents.set(agent.id, { stop, ended });
-  return [
-    stop.signal,
-    () => {
-      liveAgents.delete(agent.id);
-      settle();
-    },
-  ];
+  const birth = { outputs_before: Object.fromEntries(before) };
+  return spawnAgent(home, { name: role.name, model, grants, birth });
 }
 
 async function outcomeOf(work: StepWork, signal: AbortSignal): Promise<StepOutcome> {

@@ -8,7 +8,8 @@ import { isRunEnded } from "../protocol/run.js";
 import type { ScheduleRequest, ScheduleSummary } from "../protocol/schedule.js";
 import type { StoreReader } from "../store/reader.js";
 import type { EngineDeps } from "./deps.js";
-import { actorOf, type Peer, type RunEngine } from "./engine.js";
+import type { RunEngine } from "./engine.js";
+import { actorOf, type Peer } from "./peer.js";
 import { catchUp, nextAfter, parseWhen } from "./schedule-when.js";
 
 /** The clock may be set, or the machine may sleep: it is looked at this often. */

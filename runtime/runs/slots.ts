@@ -2,6 +2,8 @@
 export interface Slots {
   /** Waits for a slot; rejects with the signal's reason when it aborts first. The caller disposes of what it gets. */
   readonly take: (signal: AbortSignal) => Promise<Disposable>;
+  /** A slot where one is free now. */
+  readonly tryTake: () => Disposable | undefined;
 }
 
 export function openSlots(count: number): Slots {
@@ -23,6 +25,11 @@ export function openSlots(count: number): Slots {
     };
   };
   return {
+    tryTake: () => {
+      if (free === 0) return undefined;
+      free--;
+      return held();
+    },
     take: async (signal) => {
       signal.throwIfAborted();
       if (free > 0) {

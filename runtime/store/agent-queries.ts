@@ -1,4 +1,5 @@
 import type { AgentSummary } from "../protocol/control.js";
+import { Manifest } from "../protocol/manifest.js";
 import type { Token } from "../protocol/token.js";
 import { exactAlone } from "./exact-alone.js";
 import type { Database } from "./open.js";
@@ -16,6 +17,9 @@ interface AgentRow {
   readonly started_at: string;
   readonly ended_at: string | null;
   readonly parent_agent: string | null;
+  readonly lifecycle: AgentSummary["lifecycle"];
+  readonly owner_uid: number | null;
+  readonly mailbox: number;
   readonly input_tokens: number;
   readonly output_tokens: number;
   readonly usd: number;
@@ -34,15 +38,26 @@ interface TokenRow {
   readonly uses: number;
 }
 
-const SUMMARY = `agent_id, run_id, step_id, name, model, state, started_at, ended_at, parent_agent,
+const SUMMARY = `agent_id, run_id, step_id, name, model, state, started_at, ended_at, parent_agent, lifecycle, owner_uid,
   input_tokens, output_tokens, usd,
-  (SELECT count(*) FROM tokens t WHERE t.agent_id = a.agent_id AND t.revoked_at IS NULL) AS capability_count`;
+  (SELECT count(*) FROM tokens t WHERE t.agent_id = a.agent_id AND t.revoked_at IS NULL) AS capability_count,
+  (SELECT count(*) FROM mailbox m WHERE m.agent_id = a.agent_id) AS mailbox`;
+
+/** A message that waits for its agent. */
+interface MailRow {
+  readonly trace_id: string;
+  readonly method: string;
+  readonly sender: string;
+  readonly text: string;
+}
 
 /** Agents and the tokens they were given. `capability_count` counts those not revoked. */
 export function agentQueries(db: Database): {
   readonly agents: (options: { readonly all: boolean }) => readonly AgentSummary[];
   readonly agent: (agentId: string) => AgentDetail | undefined;
   readonly matchAgent: (query: string) => readonly string[];
+  readonly mail: (agentId: string) => readonly MailRow[];
+  readonly manifestOf: (agentId: string) => Manifest | undefined;
 } {
   const all = db.prepare<[], AgentRow>(`SELECT ${SUMMARY} FROM agents a ORDER BY spawned_seq DESC`);
   const current = db.prepare<[], AgentRow>(
@@ -56,7 +71,18 @@ export function agentQueries(db: Database): {
     `SELECT agent_id FROM agents WHERE substr(agent_id, 1, length(@query)) = @query
        OR substr(agent_id, -length(@query)) = @query ORDER BY agent_id = @query DESC, spawned_seq DESC`,
   );
+  const mail = db.prepare<[string], MailRow>(
+    "SELECT trace_id, method, sender, text FROM mailbox WHERE agent_id = ? ORDER BY received_seq",
+  );
+  const manifest = db.prepare<[string], { manifest: string | null }>(
+    "SELECT manifest FROM agents WHERE agent_id = ?",
+  );
   return {
+    mail: (agentId) => mail.all(agentId),
+    manifestOf: (agentId) => {
+      const text = manifest.get(agentId)?.manifest ?? undefined;
+      return text === undefined ? undefined : Manifest.parse(JSON.parse(text));
+    },
     agents: (options) => (options.all ? all : current).all().map(toSummary),
     agent: (agentId) => {
       const row = one.get(agentId);
@@ -83,6 +109,9 @@ function toSummary(row: AgentRow): AgentSummary {
     started_at: row.started_at,
     ended_at: row.ended_at,
     parent_agent: row.parent_agent,
+    lifecycle: row.lifecycle,
+    owner_uid: row.owner_uid,
+    mailbox: row.mailbox,
     usage: usageOf(row),
   };
 }

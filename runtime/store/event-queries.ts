@@ -90,7 +90,8 @@ const CONDITIONS: Readonly<Record<string, string>> = {
   until: "time <= @until",
   run_id: "run_id = @run_id",
   agent_id: "agent_id = @agent_id",
-  owner_uid: "run_id IN (SELECT run_id FROM runs WHERE owner_uid = @owner_uid)",
+  owner_uid: `(run_id IN (SELECT run_id FROM runs WHERE owner_uid = @owner_uid)
+    OR run_id IS NULL AND agent_id IN (SELECT agent_id FROM agents WHERE owner_uid = @owner_uid))`,
   kinds: "kind IN (SELECT value FROM json_each(@kinds))",
 };
 

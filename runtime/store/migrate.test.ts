@@ -113,6 +113,20 @@ describe("an old program", () => {
     expect(columns(path, "goals")).toContain("goal");
   });
 
+  it("is told of the copy that it can read, and how much it would lose", () => {
+    migrateTo(MIGRATIONS);
+    migrateTo([...MIGRATIONS, BREAKS]);
+    const copy = `${path}.before-${next}`;
+    expect(thrownBy(() => migrateTo(MIGRATIONS))).toMatchObject({
+      code: "schema_too_new",
+      hint: expect.stringContaining(`use ${copy}: the 0 events since then would be lost`) as string,
+    });
+    rmSync(copy);
+    expect(thrownBy(() => migrateTo(MIGRATIONS))).toMatchObject({
+      hint: expect.stringContaining("no copy that this one can read") as string,
+    });
+  });
+
   it("opens a newer schema that only grew", () => {
     migrateTo([...MIGRATIONS, GROWS]);
     migrateTo(MIGRATIONS);

@@ -6,7 +6,9 @@ import { SCHEDULES } from "./migrations/0002-schedules.js";
 import { MEMORIES } from "./migrations/0003-memories.js";
 import { RECOVERIES } from "./migrations/0004-recoveries.js";
 import { APPROVALS } from "./migrations/0005-approvals.js";
+import { AGENTS } from "./migrations/0006-agents.js";
 import { type Database, syncDirectory } from "./open.js";
+import { readableCopy } from "./readable-copy.js";
 import { storeError } from "./sqlite-error.js";
 
 /** One numbered step of the schema. `breaking`: programs that do not know it can no longer use the database. */
@@ -23,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   MEMORIES,
   RECOVERIES,
   APPROVALS,
+  AGENTS,
 ];
 
 interface Schema {
@@ -73,8 +76,18 @@ function checkReadable(db: Database, path: string, migrations: readonly Migratio
       "schema_too_new",
       "open database",
       `${path} has schema ${found.version}, which needs a program of schema ${found.readable_from} or newer; this one knows ${latest}`,
+      { hint: wayBack(path, latest) },
     );
   return found;
+}
+
+/** What an operator whose machine fell back can do, and what it costs. */
+function wayBack(path: string, latest: number): string {
+  const copy = readableCopy(path, latest);
+  if (copy === undefined)
+    return "Install that version of aaOS; no copy that this one can read lies beside it.";
+  const until = copy.until === null ? "" : `, up to ${copy.until}`;
+  return `Install that version, or use ${copy.file}${until}: the ${copy.lost} events since then would be lost (docs/operations/upgrades.md).`;
 }
 
 function readSchema(db: Database, path: string): Schema {

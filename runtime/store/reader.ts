@@ -1,6 +1,7 @@
 import type { ApprovalSummary } from "../protocol/approval.js";
 import type { AgentSummary, AuditFilter, RunSummary, StepSummary } from "../protocol/control.js";
 import type { AuditEvent, ErasedEvent } from "../protocol/event.js";
+import type { Manifest } from "../protocol/manifest.js";
 import type { Plan } from "../protocol/plan.js";
 import type { RunRequest } from "../protocol/run.js";
 import type { ScheduleSummary } from "../protocol/schedule.js";
@@ -47,6 +48,15 @@ export interface StoreReader extends MemoryQueries {
   readonly runsEndedBefore: (time: string, limit: number) => readonly string[];
   readonly agents: (options: { readonly all: boolean }) => readonly AgentSummary[];
   readonly agent: (agentId: string) => AgentDetail | undefined;
+  /** Messages that wait for the agent, oldest first. */
+  readonly mail: (agentId: string) => readonly {
+    readonly trace_id: string;
+    readonly method: string;
+    readonly sender: string;
+    readonly text: string;
+  }[];
+  /** What the agent was made of, where it belongs to no step. */
+  readonly manifestOf: (agentId: string) => Manifest | undefined;
   /** Ids that equal, start with or end with `query`, upper-cased; an exact match comes alone. */
   readonly matchRun: (query: string) => readonly string[];
   readonly matchAgent: (query: string) => readonly string[];

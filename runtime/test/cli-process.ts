@@ -53,6 +53,7 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Cli
       stderr += text;
     }),
     cwd: options.cwd ?? "/",
+    uid: process.getuid?.() ?? 0,
     root: options.root,
     share: options.share ?? "/nowhere/share",
     nativeDir: options.nativeDir ?? "/nowhere/native",

@@ -16,13 +16,14 @@ import type { Ports } from "../protocol/ports.js";
 import { Settings } from "../protocol/settings.js";
 import type { ToolResult } from "../protocol/tool-call.js";
 import { callTool } from "../runs/call-tool.js";
-import type { RunContext } from "../runs/run-context.js";
+import type { AgentHome } from "../runs/run-context.js";
 import { type SpawnedAgent, spawnAgent } from "../runs/spawn-agent.js";
 import { openTokenLedger } from "../runs/token-ledger.js";
 import type { StoreReader } from "../store/reader.js";
 import { BUILTIN_TOOLS } from "../tools/registry.js";
 import { NATIVE_BUILD } from "./confined.js";
 import { entropy, journalFixture, newRunId, submitted } from "./journal-fixture.js";
+import { NO_OTHER_AGENTS } from "./no-other-agents.js";
 
 /** A whole agent with real tokens, a real journal and real confinement; only the model is missing. */
 export interface TestAgent extends AsyncDisposable {
@@ -79,6 +80,7 @@ const TOOL_DEPS = {
   now: entropy.now,
   web: { timeout_ms: 10_000, max_redirects: 5 },
   rest: new AbortController().signal,
+  agentsFor: () => NO_OTHER_AGENTS,
   underWay: new Set<Promise<unknown>>(),
 };
 
@@ -122,20 +124,13 @@ export async function openTestAgent(base: string, options: TestAgentOptions): Pr
   const { skills = new Map<string, Skill>() } = options;
   const catalog = { skills: () => skills, roles: () => new Map(), log: () => undefined };
   const deps = { ...catalog, journal, policy, settings, entropy, openPorts, compile };
-  const run = {
-    ...{ id, dir: workspace, shared: { ledger } },
+  const home = {
+    ...{ dir: workspace, shared: { ledger }, of: { run_id: id, step_id: StepId.parse("only") } },
     deps: { ...deps, neverGrantable: neverGrantable(at) },
-  } as unknown as RunContext;
+  } as unknown as AgentHome;
   const { grants, problems } = expandGrants([...options.grants], { base, workspace });
   if (problems.length > 0) throw new Error(problems.join("; "));
-  const wish = {
-    name: "test",
-    model: "none",
-    step: StepId.parse("only"),
-    grants,
-    outputs_before: new Map<string, string>(),
-  };
-  const agent = await spawnAgent(run, wish);
+  const agent = await spawnAgent(home, { name: "test", model: "none", grants });
   let calls = 0;
   const toolDeps = { ...TOOL_DEPS, ledger, memory };
   return {

@@ -57,6 +57,8 @@ export function memoryJournal(): MemoryJournal {
           .filter(({ state }) => all || state !== "stopped")
           .map(({ tokens: _tokens, ...summary }) => summary),
       agent: (id) => agents.get(id),
+      mail: () => [],
+      manifestOf: () => undefined,
       matchRun: (query) => matching([...runs.keys()], query),
       approvals: () => [],
       approval: () => undefined,
@@ -229,6 +231,9 @@ function projectAgent(
       started_at: event.time,
       ended_at: null,
       parent_agent: event.parent_agent ?? null,
+      lifecycle: event.lifecycle ?? "ephemeral",
+      owner_uid: event.owner_uid ?? null,
+      mailbox: 0,
       usage: NO_USAGE,
       tokens: [],
     });

@@ -109,12 +109,9 @@ function scriptedDeps(
       goOn: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),
-      stopAgent: async (agentId) => {
-        cancelled.push(agentId);
-        await Promise.resolve();
-      },
+      stopAgent: (agentId) => Promise.resolve(void cancelled.push(agentId)),
       launchServer: () => Promise.resolve({ ok: false, problem: "none here" }),
-      check: () => {},
+      ...{ check: () => {}, agents: NO_AGENTS },
     },
     schedules: {
       add: () => Promise.reject(new AgentdError("unavailable", "add schedule", "no clock here")),
@@ -122,6 +119,7 @@ function scriptedDeps(
     },
     ...NO_KNOWLEDGE,
     roles: () => ({ roles: new Map([["writer", WRITER]]), problems: [] }),
+    manifests: () => new Map(),
     explainRole: ({ role }, params) => ({
       role: role.name,
       params: { ...params },
@@ -186,4 +184,13 @@ const WRITER: RoleReport = {
   role: Role.parse({ name: "writer", system_prompt: "Write.", message_template: "{output}" }),
   file: "/usr/share/aaos/roles/writer.yaml",
   origin: "vendor",
+};
+
+const refuse = () =>
+  Promise.reject(new AgentdError("unavailable", "run agent", "no agents live here"));
+const NO_AGENTS: ControlDeps["engine"]["agents"] = {
+  ...{ spawn: refuse, run: refuse, spawnAndRun: refuse, pause: refuse, resume: refuse },
+  ...{ clear: refuse, invoke: refuse, deliver: refuse },
+  checkAddressee: () => undefined,
+  isLiving: () => false,
 };

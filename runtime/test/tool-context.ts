@@ -16,6 +16,7 @@ import type { GrantResult, ToolContext } from "../tools/tool.js";
 import { NATIVE_BUILD } from "./confined.js";
 import { QUOTAS } from "./egress-world.js";
 import { NO_MEMORY, NO_SKILLS } from "./no-memory.js";
+import { NO_OTHER_AGENTS } from "./no-other-agents.js";
 
 export interface TestPlace extends AsyncDisposable {
   /** A directory of this test alone, without symbolic links in its path. */
@@ -71,6 +72,7 @@ export async function openTestPlace(options: TestPlaceOptions = {}): Promise<Tes
     asked,
     context: {
       ports: sandbox.ports,
+      agents: NO_OTHER_AGENTS,
       grant,
       memory: NO_MEMORY,
       skills: NO_SKILLS,

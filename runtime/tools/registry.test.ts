@@ -19,7 +19,11 @@ it("the tools come in one order, by name, each once", () => {
     "memory_delete",
     "memory_query",
     "memory_store",
+    "send_and_wait",
+    "send_message",
     "skill_read",
+    "spawn_agent",
+    "spawn_agents",
     "web_fetch",
   ]);
 });
@@ -42,6 +46,8 @@ it("A12 arguments have the names of the contract", () => {
     cargo_run: ["workspace", "subcommand", "args"],
     git_commit: ["workspace", "message", "paths"],
     exec: ["program", "args", "cwd", "stdin", "timeout_s"],
+    spawn_agent: ["manifest", "message", "prior_findings"],
+    spawn_agents: ["children"],
   });
   expect(args["web_fetch"]).toEqual(expect.arrayContaining(["url", "max_bytes"]));
 });

@@ -14,7 +14,11 @@ import { grep } from "./builtin/grep.js";
 import { memoryDelete } from "./builtin/memory-delete.js";
 import { memoryQuery } from "./builtin/memory-query.js";
 import { memoryStore } from "./builtin/memory-store.js";
+import { sendAndWait } from "./builtin/send-and-wait.js";
+import { sendMessage } from "./builtin/send-message.js";
 import { skillRead } from "./builtin/skill-read.js";
+import { spawnAgent } from "./builtin/spawn-agent.js";
+import { spawnAgents } from "./builtin/spawn-agents.js";
 import { webFetch } from "./builtin/web-fetch.js";
 import type { Tool } from "./tool.js";
 
@@ -33,7 +37,11 @@ export const BUILTIN_TOOLS: readonly Tool[] = [
   memoryDelete,
   memoryQuery,
   memoryStore,
+  sendAndWait,
+  sendMessage,
   skillRead,
+  spawnAgent,
+  spawnAgents,
   webFetch,
 ];
 

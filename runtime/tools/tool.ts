@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { AccessKind, AccessOf, Denial, Granted } from "../protocol/access.js";
+import type { AgentsPort } from "../protocol/agents-port.js";
 import type { CapabilityKind } from "../protocol/capability.js";
 import type { JsonObject } from "../protocol/json.js";
 import type { MemoryPort } from "../protocol/memory.js";
@@ -14,6 +15,8 @@ export type GrantResult<K extends AccessKind> =
 /** All that a tool may touch: three ports, and the question that must be asked before each use of them. */
 export interface ToolContext {
   readonly ports: Ports;
+  /** The way to other agents; what it does is granted and journaled as any access. */
+  readonly agents: AgentsPort;
   /** Resolve, check and charge one access. Ask for everything a call needs before its first side effect. */
   readonly grant: <K extends AccessKind>(access: AccessOf<K>) => Promise<GrantResult<K>>;
   /** What this agent's identity remembers. */

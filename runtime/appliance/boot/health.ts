@@ -59,16 +59,20 @@ function tellFallback({ from, to, version, reason, time }: Fallback): string {
 async function findProblem({ machine, started, signal }: Health): Promise<string | undefined> {
   if (existsSync(DEGRADED)) return readFileSync(DEGRADED, "utf8").trim();
   const until = performance.now() + started.healthDeadlineMs;
+  // Not AbortSignal.timeout: Node 20 forgets one that only AbortSignal.any holds, and what hangs would hang for ever.
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), started.healthDeadlineMs);
   let problem = "nothing was looked at";
-  while (performance.now() < until) {
-    const looked = await look(
-      machine,
-      AbortSignal.any([signal, AbortSignal.timeout(until - performance.now())]),
-    );
-    if (looked === "well") return undefined;
-    problem = looked.problem;
-    if (looked.final) return problem;
-    await sleep(POLL_MS, undefined, { signal });
+  try {
+    while (performance.now() < until) {
+      const looked = await look(machine, AbortSignal.any([signal, late.signal]));
+      if (looked === "well") return undefined;
+      problem = looked.problem;
+      if (looked.final) return problem;
+      await sleep(POLL_MS, undefined, { signal });
+    }
+  } finally {
+    clearTimeout(timer);
   }
   return `not well within ${started.healthDeadlineMs / 1000} s: ${problem}`;
 }

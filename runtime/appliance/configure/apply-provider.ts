@@ -8,18 +8,11 @@ import { readProviders } from "../../catalog/settings.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { Places } from "../../protocol/places.js";
 import { ProvidersFile } from "../../protocol/providers-file.js";
-import { writeAtomic } from "../write-atomic.js";
+import type { ConfiguredProvider, ProviderSelection } from "../../protocol/system-verbs.js";
+import type { VerbContext } from "../verb.js";
+import { setCredential } from "../verbs/set-credential.js";
+import { writeFileWhole } from "../write-file.js";
 import { type ProviderChoice, providerChanges } from "./provider-changes.js";
-import { type StoredCredential, storeCredential } from "./store-credential.js";
-
-/** What `agentd configure` did. */
-export interface Configured {
-  readonly provider: string;
-  readonly credential: StoredCredential | null;
-  readonly file: string;
-  /** The fields of providers.yaml that were set; none where it was right already. */
-  readonly changed: readonly string[];
-}
 
 /**
  * providers.yaml as it would be after the choice. Throws `invalid_file` for a broken file and for a choice that would break it,
@@ -45,27 +38,32 @@ function planned(places: Places, choice: ProviderChoice): readonly YamlChange[] 
  */
 export async function applyProvider(
   places: Places,
-  choice: Omit<ProviderChoice, "has_key">,
-  key: string | undefined,
-): Promise<Configured> {
+  { key, ...choice }: ProviderSelection,
+  context: VerbContext,
+): Promise<Omit<ConfiguredProvider, "daemon">> {
   const { provider } = choice;
   const file = places.providersFile;
   const whole = { ...choice, has_key: key !== undefined };
   candidateFile(places, whole);
   const changes = planned(places, whole);
   try {
-    const credential =
-      key === undefined ? null : await storeCredential(credentialOf(places, provider), key, places);
-    if (changes.length > 0) writeAtomic(file, editedText(file, changes), modeOf(file));
+    const name = credentialOf(places, provider);
+    const credential = key === undefined ? null : await keep(name, key, context);
+    if (changes.length > 0) writeFileWhole(file, editedText(file, changes), { mode: modeOf(file) });
     return { provider, credential, file, changed: changes.map(({ path }) => formatField(path)) };
   } catch (thrown) {
     const errno = errnoOf(thrown);
     if (errno !== "EACCES" && errno !== "EPERM" && errno !== "EROFS") throw thrown;
     throw new AgentdError("not_permitted", "configure", `may not write below ${places.configDir}`, {
-      hint: "Run it as root: `sudo agentd configure`.",
+      hint: "Run it as root, or as a member of group aaos-admin.",
       cause: thrown,
     });
   }
+}
+
+async function keep(name: string, secret: string, context: VerbContext) {
+  const { file, encrypted } = await setCredential({ name, secret }, context);
+  return { name, file: context.machine.at(file), encrypted };
 }
 
 /** The name under which a provider's key is kept: what its entry says, or its own. */

@@ -8,6 +8,7 @@ import { loadSkills, skillDirs } from "../../catalog/skills.js";
 import type { DoctorCheck } from "../../protocol/control-results.js";
 import type { Places } from "../../protocol/places.js";
 import { bad, good } from "./check.js";
+import { provisionChecks } from "./provision-check.js";
 
 /** The operator's files as they are on disk now; a line for every fault in them, with file and line. */
 export function fileChecks(places: Places): readonly DoctorCheck[] {
@@ -17,6 +18,7 @@ export function fileChecks(places: Places): readonly DoctorCheck[] {
     ...configFile("policy.yaml", places.policyFile, readPolicy),
     ...roleChecks(places),
     ...manifestChecks(places),
+    ...provisionChecks(places),
     ...skillChecks(places),
   ];
 }

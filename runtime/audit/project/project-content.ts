@@ -4,6 +4,7 @@ import { type Handlers, illegal } from "./handler.js";
 /** What the tables keep of a run, in an order in which nothing refers to what is gone. */
 const OF_RUN = [
   "DELETE FROM tokens WHERE agent_id IN (SELECT agent_id FROM agents WHERE run_id = ?)",
+  "DELETE FROM mailbox WHERE agent_id IN (SELECT agent_id FROM agents WHERE run_id = ?)",
   "DELETE FROM approvals WHERE run_id = ?",
   "DELETE FROM agents WHERE run_id = ?",
   "DELETE FROM steps WHERE run_id = ?",

@@ -4,6 +4,7 @@ import { type Handlers, unknownId } from "./handler.js";
 import { agentHandlers } from "./project-agent.js";
 import { approvalHandlers } from "./project-approval.js";
 import { contentHandlers } from "./project-content.js";
+import { mailboxHandlers } from "./project-mailbox.js";
 import { memoryHandlers } from "./project-memory.js";
 import { runHandlers } from "./project-run.js";
 import { scheduleHandlers } from "./project-schedule.js";
@@ -20,11 +21,11 @@ const UNPROJECTED = [
   "subtask_output_missing",
   "agent_execution_completed",
   "agent_loop_stopped",
-  "agent_message_received",
   "agent_nudged",
   "message_appended",
   "message_sent",
-  "message_delivered",
+  "message_answered",
+  "session_cleared",
   "model_call_retried",
   "model_call_failed",
   "context_summarized",
@@ -68,6 +69,7 @@ export function projector(db: Database): (event: AuditEvent) => void {
     ...contentHandlers(db),
     ...memoryHandlers(db),
     ...scheduleHandlers(db),
+    ...mailboxHandlers(db),
   };
   const byKind = new Map(Object.entries(handlers) as [string, (event: AuditEvent) => void][]);
   const run = db.prepare("SELECT 1 FROM runs WHERE run_id = ?");

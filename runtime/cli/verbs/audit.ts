@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { errorText } from "../../base/error-text.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
-import type { WireEvent } from "../../protocol/control.js";
+import { SignedHead, type WireEvent } from "../../protocol/control.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import { allEvents } from "../all-events.js";
 import { connectTo, type MethodInput } from "../client.js";
@@ -13,6 +13,7 @@ import { checkId } from "../find.js";
 import { plural, shortId } from "../format.js";
 import { jsonLine, plainLine } from "../plain-text.js";
 import { printJson, printLine, printSteadily } from "../print.js";
+import { readTextFile } from "../read-text-file.js";
 
 export interface AuditOptions {
   readonly run?: string;
@@ -92,8 +93,13 @@ export async function auditExport(command: Command, options: AuditOptions): Prom
 }
 
 /** Whether the journal is whole: exit code 1 where a row was changed, removed, inserted, moved, or the tail was cut. */
-export async function auditVerify(command: Command): Promise<ExitCode> {
-  const report = await connectTo(command.places.socketPath).call("audit.verify", {});
+export async function auditVerify(
+  command: Command,
+  { heads }: { readonly heads?: string },
+): Promise<ExitCode> {
+  const report = await connectTo(command.places.socketPath).call("audit.verify", {
+    heads: heads === undefined ? [] : readHeads(resolve(command.io.cwd, heads)),
+  });
   const { style } = command;
   if (command.json) {
     printJson(command, report);
@@ -112,6 +118,33 @@ export async function auditVerify(command: Command): Promise<ExitCode> {
   }
   printLine(command, "Keep the database as it is and tell the operator; a backup restores it.");
   return 1;
+}
+
+/** Signed heads that were kept elsewhere, one JSON object a line, as the system's journal has them. The newest 10000. */
+function readHeads(file: string): MethodInput<"audit.verify">["heads"] {
+  const lines = readTextFile(file).split("\n");
+  const heads = lines.flatMap((line, index) => {
+    if (line.trim() === "") return [];
+    const head = SignedHead.safeParse(jsonOf(line));
+    if (head.success) return [head.data];
+    throw new AgentdError(
+      "invalid_file",
+      "audit verify",
+      `${file}:${index + 1} is no signed head`,
+      {
+        hint: "`journalctl AAOS_KIND=audit_head -o cat --output-fields=AAOS_HEAD >FILE` writes them.",
+      },
+    );
+  });
+  return heads.slice(-10_000);
+}
+
+function jsonOf(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }
 
 function printEvent(command: Command, event: WireEvent): void {

@@ -1,8 +1,10 @@
-import { applyProvider, type Configured } from "../../appliance/configure/apply-provider.js";
 import type { ProviderChoice } from "../../appliance/configure/provider-changes.js";
-import { type Told, tellDaemon } from "../../appliance/configure/tell-daemon.js";
+import { openMachine } from "../../appliance/machine.js";
+import { configureProvider } from "../../appliance/verbs/configure-provider.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
+import { type ConfiguredProvider, ProviderSelection } from "../../protocol/system-verbs.js";
+import { askSystem } from "../ask-system.js";
 import type { Command } from "../command.js";
 import { printJson, printLine } from "../print.js";
 
@@ -44,12 +46,33 @@ export async function configure(command: Command, options: ConfigureOptions): Pr
   return 0;
 }
 
-/** Writes what was chosen, tells the daemon, and says both. */
-export async function finish(command: Command, { key, ...choice }: Chosen): Promise<void> {
-  const done = await applyProvider(command.places, choice, key);
-  const told = await tellDaemon(command.places);
-  if (command.json) printJson(command, { ...done, daemon: told });
-  else for (const line of sentences(done, told)) printLine(command, line);
+/** Has it written, by this process where it may or by the root service where it may not, and says what was done. */
+async function finish(command: Command, { key, ...choice }: Chosen): Promise<void> {
+  const selection = parse({ ...choice, ...(key === undefined ? {} : { key }) });
+  const done = await carryOut(command, selection);
+  if (command.json) printJson(command, done);
+  else for (const line of sentences(done)) printLine(command, line);
+}
+
+function carryOut(
+  { io, places, signal }: Command,
+  selection: ProviderSelection,
+): Promise<ConfiguredProvider> {
+  const isMachine = places.root === "/";
+  if (isMachine && io.uid !== 0) return askSystem("configure-provider", selection);
+  // Below another root nothing is the machine's: no key of its own, no units.
+  const machine = isMachine ? openMachine() : openMachine(places.root, []);
+  return configureProvider(selection, { machine, signal, progress: () => {} });
+}
+
+function parse(chosen: object): ProviderSelection {
+  const parsed = ProviderSelection.safeParse(chosen);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw usage(
+    `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "is invalid"}`,
+    "See `agentd configure --help`.",
+  );
 }
 
 async function dialog(command: Command): Promise<ExitCode> {
@@ -94,7 +117,7 @@ async function mustAnswer(
   );
 }
 
-function sentences(done: Configured, told: Told): readonly string[] {
+function sentences(done: ConfiguredProvider): readonly string[] {
   const { credential, changed, provider, file } = done;
   return [
     `Goals are carried out by ${provider}.`,
@@ -104,11 +127,11 @@ function sentences(done: Configured, told: Told): readonly string[] {
           `Its key is in ${credential.file}${credential.encrypted ? ", encrypted with this machine's key" : ", for root alone"}.`,
         ]),
     changed.length === 0 ? `${file} is as it was.` : `${file}: set ${changed.join(", ")}.`,
-    ...daemonSentence(told),
+    ...daemonSentence(done.daemon),
   ];
 }
 
-function daemonSentence(told: Told): readonly string[] {
+function daemonSentence(told: ConfiguredProvider["daemon"]): readonly string[] {
   switch (told.state) {
     case "restarted":
       return ["agentd goes by it now; runs under way go on."];

@@ -1,13 +1,18 @@
-import { resolve } from "node:path";
+import { rm, statfs } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Writable } from "node:stream";
+import { machineStatus } from "../../appliance/status/machine-status.js";
+import { download } from "../../appliance/upgrade/download.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import type { SlotStatus, SlotsStatus } from "../../protocol/machine-status.js";
 import { askSystem } from "../ask-system.js";
 import type { Command } from "../command.js";
 import { printJson, printLine } from "../print.js";
-import { progressLine } from "../progress-line.js";
+import { printMachine } from "../print-machine.js";
+import { type Progress, progressLine } from "../progress-line.js";
 
 export interface UpgradeOptions {
   readonly allowDowngrade?: boolean;
@@ -15,32 +20,64 @@ export interface UpgradeOptions {
   readonly rebootAt?: string;
 }
 
-/** Both slots, what starts next, and what became of the last upgrade. Exit code 1 where the machine is not as it should be. */
+/**
+ * The machine, and on one with slots both of them, what starts next, and what became of the last upgrade. Exit code 1 where it is not
+ * as it should be. Needs no daemon; of slots the root service tells.
+ */
 export async function systemStatus(
   command: Command,
   { verify = false }: { readonly verify?: boolean },
 ): Promise<ExitCode> {
-  const status = await askSystem("slots-status", { verify });
-  if (command.json) printJson(command, status);
-  else for (const line of describe(status)) printLine(command, line);
+  const machine = machineStatus(command.places);
+  const hasSlots = machine.booted_from.startsWith("slot ");
+  const status = hasSlots || verify ? await askSystem("slots-status", { verify }) : null;
+  if (command.json) printJson(command, { ...status, machine });
+  else {
+    printMachine(command, machine);
+    for (const line of status === null ? [] : describe(status)) printLine(command, line);
+  }
+  if (status === null) return 0;
   const wrong = status.degraded !== null || status.slots.some(({ intact }) => intact === false);
   return wrong ? 1 : 0;
 }
 
-/** Puts the bundle FILE into the other slot; the machine starts it when it is started again, now or at `--reboot-at`. */
+/** A bundle is a system: nothing larger is one. */
+const MAX_BUNDLE_BYTES = 2 ** 32;
+
+/** Fetches a bundle into the caller's own folder, going on with what an earlier call left. */
+async function fetched(command: Command, url: string, progress: Progress): Promise<string> {
+  const name = basename(new URL(url).pathname) || "bundle";
+  const file = join(homedir(), ".cache/aaos/upgrades", name);
+  const { bavail, bsize } = await statfs(homedir());
+  await download({
+    ...{ url, file, maxBytes: Math.min(MAX_BUNDLE_BYTES, bavail * bsize), signal: command.signal },
+    ...{ stallMs: 30_000, attempts: 5 },
+    onBytes: (done, total) => progress.show("downloading", total === undefined ? 0 : done / total),
+  });
+  return file;
+}
+
+/** Puts the bundle FILE, which may be a URL, into the other slot; the machine starts it when it is started again, now or at `--reboot-at`. */
 export async function systemUpgrade(
   command: Command,
   file: string,
   options: UpgradeOptions,
 ): Promise<ExitCode> {
   const progress = progressLine(command);
+  const isUrl = /^https?:\/\//.test(file);
+  if (!isUrl && /^\/(var\/)?tmp\//.test(resolve(command.io.cwd, file)))
+    throw new AgentdError("usage", "upgrade", `${file} lies where the root service does not look`, {
+      hint: "Its /tmp and /var/tmp are its own: move the bundle to your home folder or to /data.",
+    });
+  const local = isUrl ? await fetched(command, file, progress) : resolve(command.io.cwd, file);
   const params = {
-    file: resolve(command.io.cwd, file),
+    file: local,
     allow_downgrade: options.allowDowngrade === true,
     automatic: options.automatic === true,
   };
   const onProgress = (text: string) => progress.show(text, STAGES[text.split(" ")[0] ?? ""] ?? 0);
   const done = await askSystem("install-bundle", params, { onProgress }).finally(progress.end);
+  if (isUrl) await rm(local, { force: true });
   const { rebootAt } = options;
   if (rebootAt !== undefined) await askSystem("restart-machine", { at: rebootAt });
   if (command.json) printJson(command, { ...done, reboot_at: rebootAt ?? null });

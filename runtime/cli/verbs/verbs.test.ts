@@ -243,7 +243,7 @@ describe("without a daemon", () => {
     expect((await run("roles", "show", "mine")).code).toBe(2);
     const { code, stdout } = await run("doctor");
     expect(code).toBe(1);
-    expect(stdout).toMatch(/✗ role disabled +.*mine.yaml:1/);
+    expect(stdout).toMatch(/✗ role file +.*mine.yaml:1/);
     expect(stdout).toMatch(/✗ daemon +no agentd runs here/);
   });
 

@@ -1,4 +1,4 @@
-import { actorOf } from "../../runs/engine.js";
+import { actorOf } from "../../runs/peer.js";
 import type { ControlDeps } from "../deps.js";
 import { findMemory } from "../find-id.js";
 import type { CallHandler } from "../handler.js";

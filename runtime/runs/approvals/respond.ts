@@ -4,7 +4,7 @@ import { parseGrant } from "../../policy/grammar.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ApprovalId } from "../../protocol/approval.js";
 import type { EngineDeps } from "../deps.js";
-import { actorOf, type Peer } from "../engine.js";
+import { actorOf, type Peer } from "../peer.js";
 import type { Approvals, Verdict } from "./approvals.js";
 
 type RespondDeps = Pick<EngineDeps, "policy" | "neverGrantable" | "workspaceBase"> & {

@@ -1,8 +1,7 @@
 import type { StoreReader } from "../../store/reader.js";
 import type { Approvals } from "../approvals/approvals.js";
-import type { LiveAgent } from "../live-agent.js";
 import { readEvents } from "../read-events.js";
-import type { RunContext } from "../run-context.js";
+import type { LiveAgent, RunContext } from "../run-context.js";
 import type { Account } from "./account.js";
 import type { Budgets } from "./budgets.js";
 import type { Shortage } from "./fit-call.js";

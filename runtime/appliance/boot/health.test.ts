@@ -1,0 +1,52 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openMachine } from "../machine.js";
+import { proveSlot } from "./health.js";
+import { openSlotRecords } from "./slot-records.js";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "aaos-health-"));
+  mkdirSync(join(dir, "bin"));
+  program("systemctl", "printf 'active\\n0\\n'");
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const program = (name: string, script: string) =>
+  writeFileSync(join(dir, "bin", name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+const records = () => openSlotRecords(join(dir, "slots"));
+const prove = (pending: boolean, healthDeadlineMs = 500) =>
+  proveSlot({
+    machine: openMachine(dir, [join(dir, "bin"), "/usr/bin", "/bin"]),
+    records: records(),
+    started: { slot: "A", pending, exhausted: false, healthDeadlineMs },
+    version: "1.2.3",
+    say: () => {},
+    now: () => new Date(0),
+    signal: new AbortController().signal,
+  });
+
+test("a new slot whose selftest fails is left, with what it said; a proven one stays up", async () => {
+  program("agentd", "echo 'a goal did not end' >&2; exit 1");
+  expect(await prove(true)).toBe("left");
+  expect(records().verdict("A")).toMatchObject({
+    ok: false,
+    reason: "agentd selftest: a goal did not end",
+  });
+  expect(await prove(false)).toBe("stays");
+});
+
+test("a selftest that hangs is no proof: the deadline ends it", async () => {
+  program("agentd", "exec sleep 30");
+  expect(await prove(true)).toBe("left");
+  expect(records().verdict("A")?.reason).toMatch(/not well within 0\.5 s: .*did not end/);
+});
+
+test("services that crash end the proof at once", async () => {
+  program("agentd", "exit 3");
+  program("systemctl", "printf 'failed\\n5\\n'");
+  expect(await prove(true, 60_000)).toBe("left");
+  expect(records().verdict("A")?.reason).toBe("agentd.service has failed");
+});

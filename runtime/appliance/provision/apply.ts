@@ -1,0 +1,182 @@
+import { existsSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { appliedText, yamlText } from "../../catalog/provision.js";
+import { AgentdError } from "../../protocol/agentd-error.js";
+import { places } from "../../protocol/places.js";
+import type { ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
+import { applyProvider } from "../configure/apply-provider.js";
+import { type Machine, mustRun } from "../machine.js";
+import type { VerbContext } from "../verb.js";
+import { setCredential } from "../verbs/set-credential.js";
+import { writeFileWhole } from "../write-file.js";
+import { fetchKeys } from "./fetch-keys.js";
+import { networkFiles } from "./network-files.js";
+
+const ZONES = "/usr/share/zoneinfo";
+const KEYS_DIR = "/etc/aaos/ssh/authorized_keys.d";
+/** What a file of `files` may not lie below: what the system and aaOS own. */
+const CLOSED = [
+  "/etc/aaos",
+  "/etc/systemd",
+  "/etc/ssh",
+  "/etc/sudoers",
+  "/usr",
+  "/boot",
+  "/proc",
+  "/sys",
+  "/run",
+  "/dev",
+  "/bin",
+  "/sbin",
+  "/lib",
+  "/var/lib/aaos",
+];
+const CLOSED_FILES = new Set([
+  "/etc/passwd",
+  "/etc/shadow",
+  "/etc/group",
+  "/etc/gshadow",
+  "/etc/fstab",
+]);
+
+/**
+ * Makes the machine what the file says. Everything that can be refused is refused before anything is changed; key lists are read
+ * before, too. `/etc/aaos/aaos.yaml` comes last: where it is, the file was applied whole.
+ */
+export async function applyProvision(
+  file: ProvisionFile,
+  context: VerbContext,
+  request: typeof fetch,
+  /** False for one answer of the dialog: then `aaos.yaml` is not written, and the machine does not count as provisioned. */
+  { keep }: { readonly keep: boolean } = { keep: true },
+): Promise<readonly string[]> {
+  const { machine, signal } = context;
+  mustFit(file, context);
+  const keys = await Promise.all(file.users.map((user) => fetchKeys(user, request, signal)));
+  const at = places({ root: machine.at("/") });
+  const did: string[] = [];
+  const say = (what: string): void => {
+    did.push(what);
+    context.progress(what);
+  };
+  if (file.hostname !== undefined) await setHostName(file.hostname, context, say);
+  if (file.timezone !== undefined) setTimeZone(file.timezone, context, say);
+  for (const [i, user] of file.users.entries()) await setUser(user, keys[i] ?? [], context, say);
+  if (file.network !== undefined) await setNetwork(file.network, context, say);
+  for (const { path, content, permissions } of file.files) {
+    writeFileWhole(machine.at(path), content, { mode: Number.parseInt(permissions, 8) });
+    say(`file ${path}`);
+  }
+  if (file.policy !== undefined) {
+    writeFileWhole(at.policyFile, yamlText(file.policy), { mode: 0o644 });
+    say("policy.yaml");
+  }
+  for (const role of file.roles) {
+    writeFileWhole(join(at.operatorRolesDir, `${role.name}.yaml`), yamlText(role), { mode: 0o644 });
+    say(`role ${role.name}`);
+  }
+  const secrets = {
+    ...file.credentials,
+    ...(file.join === undefined ? {} : { join: file.join.token }),
+  };
+  for (const [name, secret] of Object.entries(secrets)) {
+    await setCredential({ name, secret }, context);
+    say(`credential ${name}`);
+  }
+  if (file.provider !== undefined) {
+    await applyProvider(at, file.provider, context);
+    say(`provider ${file.provider.provider}`);
+  }
+  if (keep) writeFileWhole(join(at.configDir, "aaos.yaml"), appliedText(file), { mode: 0o644 });
+  return did;
+}
+
+/** What the schema cannot know: this machine's time zones, and which places are closed to files. */
+function mustFit({ timezone, files }: ProvisionFile, { machine }: VerbContext): void {
+  if (timezone !== undefined && !existsSync(machine.at(join(ZONES, timezone))))
+    throw refusal(
+      `timezone: there is no ${timezone} in ${ZONES}`,
+      "`timedatectl list-timezones` shows them.",
+    );
+  for (const [i, { path }] of files.entries()) {
+    const isClosed =
+      CLOSED_FILES.has(path) ||
+      path.split("/").includes("..") ||
+      CLOSED.some(
+        (dir) => path === dir || path.startsWith(`${dir}/`) || path.startsWith(`${dir}.d/`),
+      );
+    if (isClosed)
+      throw refusal(
+        `files[${i}].path: ${path} belongs to the system`,
+        "Use the fields of aaos.yaml for it.",
+      );
+  }
+}
+
+function refusal(message: string, hint: string): AgentdError {
+  return new AgentdError("invalid_file", "apply aaos.yaml", message, { hint });
+}
+
+async function setHostName(
+  name: string,
+  { machine, signal }: VerbContext,
+  say: (what: string) => void,
+): Promise<void> {
+  writeFileWhole(machine.at("/etc/hostname"), `${name}\n`, { mode: 0o644 });
+  if (machine.has("hostname")) await mustRun(machine, "hostname", [name], { signal });
+  say(`host name ${name}`);
+}
+
+function setTimeZone(zone: string, { machine }: VerbContext, say: (what: string) => void): void {
+  const link = machine.at("/etc/localtime");
+  rmSync(link, { force: true });
+  symlinkSync(join(ZONES, zone), link);
+  say(`time zone ${zone}`);
+}
+
+/** Makes the user where there is none. Keys belong to root and to no slot: sshd's AuthorizedKeysFile looks here. */
+async function setUser(
+  { name, admin, password_hash }: ProvisionUser,
+  keys: readonly string[],
+  { machine, signal }: VerbContext,
+  say: (what: string) => void,
+): Promise<void> {
+  const groups = admin ? "aaos,aaos-admin" : "aaos";
+  const exists =
+    machine.has("id") && (await machine.run("id", ["-u", name], { signal })).status === 0;
+  if (!exists)
+    await mustRun(
+      machine,
+      "useradd",
+      ["--create-home", "--shell", "/bin/bash", "--groups", groups, name],
+      { signal },
+    );
+  // The operator's own account is the daemon's too, and gets its groups at its login (pam_group).
+  else if (name !== "aaos")
+    await mustRun(machine, "usermod", ["--append", "--groups", groups, name], { signal });
+  if (keys.length > 0) setKeys(name, keys, machine);
+  if (password_hash !== undefined)
+    await mustRun(machine, "chpasswd", ["--encrypted"], {
+      stdin: `${name}:${password_hash}\n`,
+      signal,
+    });
+  say(`user ${name} with ${keys.length} keys`);
+}
+
+/** The keys by which a user may come in, in place of those before. */
+export function setKeys(name: string, keys: readonly string[], machine: Machine): void {
+  writeFileWhole(machine.at(join(KEYS_DIR, name)), `${keys.join("\n")}\n`, { mode: 0o644 });
+}
+
+async function setNetwork(
+  network: NonNullable<ProvisionFile["network"]>,
+  { machine, signal }: VerbContext,
+  say: (what: string) => void,
+): Promise<void> {
+  for (const [file, text] of networkFiles(network)) {
+    writeFileWhole(machine.at(file), text, { mode: 0o644 });
+    say(file);
+  }
+  // Where systemd-networkd does not run yet it reads them at its start.
+  if (machine.has("networkctl")) await machine.run("networkctl", ["reload"], { signal });
+}

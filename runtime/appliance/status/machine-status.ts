@@ -1,0 +1,161 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { hostname, networkInterfaces, uptime } from "node:os";
+import { join } from "node:path";
+import { SelftestReport } from "../../protocol/control-results.js";
+import type { Places } from "../../protocol/places.js";
+import type { ProvisionOutcome } from "../../protocol/provision-file.js";
+import { VERSION } from "../../version.js";
+import { provisionOutcome } from "../doctor/provision-check.js";
+
+/** A network card; without addresses where it has none yet. */
+export interface CardStatus {
+  readonly name: string;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+}
+
+/** What `agentd system status` and the console's screen tell, all of it read here and now. Sizes in bytes, temperature in °C. */
+export interface MachineStatus {
+  readonly product: string;
+  readonly version: string;
+  /** `live`, `slot A`, or `package` where aaOS is one package of a Debian. */
+  readonly booted_from: string;
+  readonly host: string;
+  readonly uptime_s: number;
+  readonly memory: { readonly total: number; readonly available: number };
+  readonly disks: readonly {
+    readonly path: string;
+    readonly total: number;
+    readonly free: number;
+  }[];
+  readonly temperature_c: number | null;
+  readonly network: readonly CardStatus[];
+  readonly host_key: string | null;
+  readonly provisioning: ProvisionOutcome | null;
+  readonly selftest: {
+    readonly ok: boolean;
+    readonly elapsed_ms: number;
+    readonly time: string;
+  } | null;
+}
+
+/** The newest selftest of this boot, as `agentd selftest --json` printed it. */
+const SELFTEST_FILE = "/run/aaos/selftest.json";
+
+export function machineStatus(places: Places): MachineStatus {
+  const at = (path: string): string => join(places.root, path);
+  const release = keyValues(textOr(at("/etc/os-release")) ?? "");
+  return {
+    product:
+      release.get("ID") === "aaos" ? "aaOS" : `aaOS on ${release.get("PRETTY_NAME") ?? "Linux"}`,
+    version: VERSION,
+    booted_from: bootedFrom(textOr(at("/proc/cmdline")) ?? ""),
+    host: hostname(),
+    uptime_s: Math.round(uptime()),
+    memory: memory(),
+    disks: ["/", "/mnt/data", places.stateDir].flatMap(diskStatus),
+    temperature_c: temperature(),
+    network: cards(),
+    host_key: fingerprint([at("/etc/aaos/ssh"), at("/etc/ssh")]),
+    provisioning: provisionOutcome(places.root) ?? null,
+    selftest: newestSelftest(at(SELFTEST_FILE)),
+  };
+}
+
+/** The words of the kernel's command line: live-boot's, or the slot that the boot chooser names. */
+export function bootedFrom(commandLine: string): string {
+  const slot = /(?:^|\s)rauc\.slot=(\w+)/.exec(commandLine)?.[1];
+  if (slot !== undefined) return `slot ${slot}`;
+  return /(?:^|\s)boot=live(?:\s|$)/.test(commandLine) ? "live" : "package";
+}
+
+function memory(): MachineStatus["memory"] {
+  const text = textOr("/proc/meminfo") ?? "";
+  const kib = (name: string): number =>
+    Number(new RegExp(`^${name}: +(\\d+)`, "m").exec(text)?.[1] ?? 0);
+  return { total: kib("MemTotal") * 1_024, available: kib("MemAvailable") * 1_024 };
+}
+
+function diskStatus(path: string, index: number, all: readonly string[]): MachineStatus["disks"] {
+  try {
+    const isSame = (other: string): boolean =>
+      other !== path && statSync(other).dev === statSync(path).dev;
+    if (all.slice(0, index).some(isSame)) return [];
+    const { blocks, bavail, bsize } = statfsSync(path);
+    return [{ path, total: blocks * bsize, free: bavail * bsize }];
+  } catch {
+    // Not there: a package has no data volume.
+    return [];
+  }
+}
+
+/** The hottest of what the kernel measures. */
+function temperature(): number | null {
+  const zones = namesIn("/sys/class/thermal").filter((name) => name.startsWith("thermal_zone"));
+  const values = zones
+    .map((zone) => Number(textOr(`/sys/class/thermal/${zone}/temp`) ?? Number.NaN) / 1_000)
+    .filter((value) => Number.isFinite(value) && value > -50 && value < 200);
+  return values.length === 0 ? null : Math.round(Math.max(...values));
+}
+
+/** Cards of metal and of VMs; what the kernel makes up (bridges, mirrors) counts once it has an address. */
+function cards(): readonly CardStatus[] {
+  const known = networkInterfaces();
+  return namesIn("/sys/class/net")
+    .filter((name) => name !== "lo")
+    .sort()
+    .map((name) => ({
+      name,
+      mac: (textOr(`/sys/class/net/${name}/address`) ?? "").trim(),
+      addresses: (known[name] ?? [])
+        .map(({ address }) => address)
+        .filter((address) => !address.startsWith("fe80:")),
+    }))
+    .filter(
+      ({ name, addresses }) => addresses.length > 0 || existsSync(`/sys/class/net/${name}/device`),
+    );
+}
+
+/** As ssh-keygen -l prints it, so that the first connection can be compared. */
+function fingerprint(dirs: readonly string[]): string | null {
+  for (const dir of dirs) {
+    const key = textOr(join(dir, "ssh_host_ed25519_key.pub"))?.split(" ")[1];
+    if (key === undefined) continue;
+    const hash = createHash("sha256").update(Buffer.from(key, "base64")).digest("base64");
+    return `SHA256:${hash.replace(/=+$/, "")}`;
+  }
+  return null;
+}
+
+function newestSelftest(file: string): MachineStatus["selftest"] {
+  try {
+    const report = SelftestReport.parse(JSON.parse(readFileSync(file, "utf8")));
+    const { ok, elapsed_ms } = report;
+    return { ok, elapsed_ms, time: statSync(file).mtime.toISOString() };
+  } catch {
+    return null;
+  }
+}
+
+function keyValues(text: string): ReadonlyMap<string, string> {
+  return new Map(
+    [...text.matchAll(/^(\w+)="?([^"\n]*)"?$/gm)].map(([, key = "", value = ""]) => [key, value]),
+  );
+}
+
+function namesIn(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir);
+  } catch {
+    return [];
+  }
+}
+
+function textOr(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { machineStatus } from "../../appliance/status/machine-status.js";
+import { writeFileWhole } from "../../appliance/write-file.js";
+import type { ExitCode } from "../../protocol/error-code.js";
+import { connectTo } from "../client.js";
+import type { Command } from "../command.js";
+import { type DaemonGlimpse, type ScreenState, screenLines } from "./screen.js";
+
+const REFRESH_MS = 3_000;
+const CLEAR = "\u001b[2J\u001b[H";
+/** The boot menu's entry for lost access serves once. */
+const ANSWERED = "/run/aaos/access-answered";
+const DAEMON_MS = 2_000;
+
+/**
+ * The screen of tty1 and the serial line, in the place of a login: drawn again only when something in it has changed. Enter opens a
+ * login, `l` the last lines of the log, `s` the set-up while nobody can log in, `r` the same for who has lost access, where the boot
+ * menu asked for it. Ends when its terminal does.
+ */
+export async function runConsole(command: Command): Promise<ExitCode> {
+  const { io } = command;
+  let shown = "";
+  while (!command.signal.aborted) {
+    const state = await stateOf(command);
+    const text = screenLines(state, io.stdout.columns ?? 80).join("\n");
+    if (text !== shown) io.stdout.write(`${CLEAR}${text}\n`);
+    shown = text;
+    const key = await nextKey(command);
+    if (key === "closed") return 0;
+    if (key === undefined) continue;
+    await act(key, state, command);
+    shown = "";
+  }
+  return 0;
+}
+
+async function act(key: string, state: ScreenState, command: Command): Promise<void> {
+  const { io, places } = command;
+  if (key === "\r" || key === "\n") {
+    io.stdout.write(CLEAR);
+    await program("login", [], command);
+  } else if (key === "l") {
+    io.stdout.write(CLEAR);
+    await program(
+      "journalctl",
+      ["-n", "40", "--no-pager", "-o", "short", "-u", "agentd", "-u", "aaos-*"],
+      command,
+    );
+    io.stdout.write("\nAny key goes back.\n");
+    while ((await nextKey(command)) === undefined);
+  } else if ((key === "s" && !state.isSetUp) || (key === "r" && state.mayRecover)) {
+    io.stdout.write(CLEAR);
+    const { setUp } = await import("./set-up.js");
+    const isDone = await setUp(command, { onlyAccess: key === "r" });
+    if (key === "r" && isDone) writeFileWhole(join(places.root, ANSWERED), "", { mode: 0o644 });
+    io.stdout.write(`\nBack in a moment (${places.root}).\n`);
+    await sleep(1_500);
+  }
+}
+
+async function stateOf({ places, signal }: Command): Promise<ScreenState> {
+  const at = (path: string): string => join(places.root, path);
+  return {
+    machine: machineStatus(places),
+    daemon: await glimpse(places.socketPath, signal),
+    isSetUp: isSetUp(at),
+    mayRecover:
+      /(?:^|\s)aaos\.access=reset(?:\s|$)/.test(textOr(at("/proc/cmdline"))) &&
+      !existsSync(at(ANSWERED)),
+  };
+}
+
+async function glimpse(socketPath: string, signal: AbortSignal): Promise<DaemonGlimpse | null> {
+  try {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(DAEMON_MS)]);
+    const status = await connectTo(socketPath).call("system.status", {}, within);
+    return { provider: status.default_provider, runs: status.runs_active };
+  } catch {
+    return null;
+  }
+}
+
+/** A key that sshd takes, a password that login takes, or a file that said all of it. */
+function isSetUp(at: (path: string) => string): boolean {
+  const keys = at("/etc/aaos/ssh/authorized_keys.d");
+  if (existsSync(at("/etc/aaos/aaos.yaml"))) return true;
+  if (existsSync(keys) && readdirSync(keys).length > 0) return true;
+  return /^aaos:\$/m.test(textOr(at("/etc/shadow")));
+}
+
+function textOr(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** The next key, `undefined` after a while without one, `closed` where the terminal has gone. */
+async function nextKey({ io }: Command): Promise<string | undefined> {
+  const { stdin } = io;
+  stdin.setRawMode?.(true);
+  stdin.resume();
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      once(stdin, "data", { signal: timer.signal }).then(([data]) => String(data).slice(0, 1)),
+      once(stdin, "end", { signal: timer.signal }).then(() => "closed"),
+      sleep(REFRESH_MS, undefined, { signal: timer.signal }),
+    ]);
+  } finally {
+    timer.abort();
+    stdin.pause();
+    stdin.setRawMode?.(false);
+  }
+}
+
+/** A program of the system on this very terminal, to its end. */
+async function program(name: string, args: readonly string[], { io }: Command): Promise<void> {
+  const child = spawn(name, args, { stdio: "inherit" });
+  const failed = once(child, "error").then(([error]) => io.stdout.write(`${String(error)}\n`));
+  await Promise.race([once(child, "close"), failed]);
+}

@@ -1,0 +1,87 @@
+import type { MachineStatus } from "../../appliance/status/machine-status.js";
+import { formatDuration } from "../../base/duration.js";
+import { plainText } from "../plain-text.js";
+
+/** What the daemon says of itself; null where it does not answer. */
+export interface DaemonGlimpse {
+  readonly provider: string;
+  readonly runs: number;
+}
+
+/** What the screen is drawn from. */
+export interface ScreenState {
+  readonly machine: MachineStatus;
+  readonly daemon: DaemonGlimpse | null;
+  /** Whether somebody can come in: a key, a password, or a file that provisioned the machine. */
+  readonly isSetUp: boolean;
+  /** Whether the boot asked for the entry of those who have lost their access. */
+  readonly mayRecover: boolean;
+}
+
+const OPERATOR = "aaos";
+
+/** The screen's lines, plain text, at most `columns` wide. Nothing in it changes by itself but what has changed. Pure. */
+export function screenLines(state: ScreenState, columns: number): readonly string[] {
+  const { machine, daemon, isSetUp, mayRecover } = state;
+  const lines = [
+    `${machine.product} ${machine.version}   ${machine.host}   ${machine.booted_from}`,
+    "",
+    ...networkLines(machine),
+    `Host key   ${machine.host_key ?? "is being made"}`,
+    "",
+    `agentd     ${daemon === null ? "does not answer yet" : `runs${daemon.runs === 0 ? "" : `, ${daemon.runs} runs under way`}`}`,
+    `Provider   ${providerText(daemon)}`,
+    `Selftest   ${selftestText(machine.selftest)}`,
+    ...provisionLines(machine.provisioning),
+    "",
+    ...nextSteps(state),
+    "",
+    `Enter logs in   l shows the log${isSetUp ? "" : "   s sets this machine up"}${mayRecover ? "   r gives access back" : ""}`,
+  ];
+  return lines.map((line) => plainText(line).slice(0, columns));
+}
+
+function networkLines({ network }: MachineStatus): readonly string[] {
+  if (network.length === 0)
+    return ["Network    no card was found: look at the cable's other end, and at the driver"];
+  return network.map(
+    ({ name, mac, addresses }) =>
+      `${name.padEnd(10)} ${mac}   ${addresses.length === 0 ? "no address yet (cable? DHCP?)" : addresses.join("   ")}`,
+  );
+}
+
+function providerText(daemon: DaemonGlimpse | null): string {
+  if (daemon === null) return "is told by agentd";
+  return daemon.provider === "builtin"
+    ? "none: the builtin rules carry goals out"
+    : daemon.provider;
+}
+
+function selftestText(selftest: MachineStatus["selftest"]): string {
+  if (selftest === null) return "not done yet";
+  return `${selftest.ok ? "passed" : "FAILED: see agentd doctor"}, in ${formatDuration(selftest.elapsed_ms)}`;
+}
+
+function provisionLines(outcome: MachineStatus["provisioning"]): readonly string[] {
+  if (outcome?.state === "applied") return [`Set up     from ${outcome.source ?? "a file"}`];
+  if (outcome?.state !== "refused") return [];
+  return [
+    `The file for this machine was refused (${outcome.source ?? "?"}):`,
+    ...outcome.problems.slice(0, 4).map((problem) => `  ${problem}`),
+  ];
+}
+
+function nextSteps({ machine, daemon, isSetUp }: ScreenState): readonly string[] {
+  const address = machine.network.flatMap(({ addresses }) => addresses)[0];
+  if (!isSetUp)
+    return [
+      "Nobody can log in yet. Press s: a password or an SSH key, then this machine is yours.",
+    ];
+  if (address === undefined)
+    return [
+      "There is no network yet: check the cable, or set an address with `agentd configure` after a login.",
+    ];
+  const first = `From another machine:  ssh ${OPERATOR}@${address}`;
+  if (daemon?.provider === "builtin") return [first, "Then:                  agentd configure"];
+  return [first, 'Then:                  agentd submit "GOAL"'];
+}

@@ -1,0 +1,177 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { bootedFrom, type MachineStatus } from "../appliance/status/machine-status.js";
+import { type ScreenState, screenLines } from "../cli/console/screen.js";
+import { CTRL_C, DOWN, ENTER, onTerminal } from "./terminal.js";
+import { makeWorld, type World } from "./world.js";
+
+const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0123456789abcdefghijklmnopqrstuv me@desk";
+const TIMEOUT = 90_000;
+
+let world: World;
+beforeEach(async () => {
+  world = await makeWorld();
+});
+afterEach(() => world[Symbol.asyncDispose]());
+
+describe("agentd system console", () => {
+  it(
+    "shows that nobody can log in, sets a key by the dialog, and then says how to come in",
+    async () => {
+      await using terminal = onTerminal(["--root", world.root, "system", "console"]);
+      await terminal.see(/Host key/);
+      await terminal.see(/does not answer yet/);
+      await terminal.see(/Nobody can log in yet. Press s/);
+      terminal.type("s");
+      await terminal.see(/How will you log in/);
+      terminal.type(DOWN + ENTER);
+      await terminal.see(/public key/);
+      terminal.type(`ssh-rsa nonsense${ENTER}`);
+      await terminal.see(/is no public key/);
+      await terminal.see(/How will you log in/);
+      terminal.type(DOWN + ENTER);
+      await terminal.see(/public key/);
+      terminal.type(KEY + ENTER);
+      await terminal.see(/1 key may log in/);
+      await terminal.see(/machine's name/);
+      // Left here: the key holds, and the screen comes back.
+      terminal.type(CTRL_C);
+      await terminal.see(/From another machine|There is no network yet/);
+      expect(world.read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+      expect(existsSync(join(world.root, "etc/hostname"))).toBe(false);
+      await terminal.see(/Enter logs in {3}l shows the log\r?\n/);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "draws the daemon as it comes, without being asked",
+    async () => {
+      await using terminal = onTerminal(["--root", world.root, "system", "console"]);
+      await terminal.see(/does not answer yet/);
+      await world.start();
+      await terminal.see(/agentd {5}runs/);
+      await terminal.see(/builtin rules/);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "gives access back only where the boot asked for it",
+    async () => {
+      mkdirSync(join(world.root, "etc/aaos/ssh/authorized_keys.d"), { recursive: true });
+      writeFileSync(join(world.root, "etc/aaos/ssh/authorized_keys.d/aaos"), "lost\n");
+      {
+        await using terminal = onTerminal(["--root", world.root, "system", "console"]);
+        await terminal.see(/l shows the log\r?\n/);
+        terminal.type("r");
+        terminal.type("s");
+        expect(terminal.shown()).not.toMatch(/How will you log in/);
+      }
+      world.put("proc/cmdline", "quiet aaos.access=reset\n");
+      await using terminal = onTerminal(["--root", world.root, "system", "console"]);
+      await terminal.see(/r gives access back/);
+      terminal.type("r");
+      await terminal.see(/How will you log in/);
+      terminal.type(DOWN + ENTER);
+      await terminal.see(/public key/);
+      terminal.type(KEY + ENTER);
+      await terminal.see(/Done/);
+      expect(world.read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+    },
+    TIMEOUT,
+  );
+
+  it("without a terminal it is a usage error", async () => {
+    const ended = await world.cli(["system", "console"]);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(/aaos-console@tty1/);
+  });
+});
+
+describe("agentd system status", () => {
+  it(
+    "tells of the machine without a daemon, and what provisioning and the selftest came to",
+    async () => {
+      world.put(
+        "run/aaos/provision.json",
+        '{"state":"refused","source":"the volume CIDATA","problems":["user-data:3: hostname: is no host name"],"notes":[]}',
+      );
+      world.put("run/aaos/selftest.json", '{"ok":true,"elapsed_ms":4200,"checks":[]}');
+      const { machine: status } = await world.json<{ machine: MachineStatus }>([
+        "system",
+        "status",
+      ]);
+      expect(status.memory.total).toBeGreaterThan(0);
+      expect(status.disks[0]?.path).toBe("/");
+      expect(status.selftest).toMatchObject({ ok: true, elapsed_ms: 4_200 });
+      const { stdout } = await world.cli(["system", "status"]);
+      expect(stdout).toMatch(/provisioning refused; user-data:3/);
+      expect((await world.cli(["doctor"])).stdout).toMatch(
+        /✗ provisioning +refused whole: user-data:3/,
+      );
+    },
+    TIMEOUT,
+  );
+
+  it("knows a slot, a live system and a package by the kernel's command line", () => {
+    expect(bootedFrom("root=x rauc.slot=B quiet")).toBe("slot B");
+    expect(bootedFrom("boot=live quiet")).toBe("live");
+    expect(bootedFrom("root=/dev/vda1")).toBe("package");
+  });
+});
+
+describe("the screen", () => {
+  const machine: MachineStatus = {
+    ...{ product: "aaOS", version: "1.0", booted_from: "live", host: "box", uptime_s: 5 },
+    ...{ memory: { total: 1, available: 1 }, disks: [], temperature_c: null },
+    network: [{ name: "eth0", mac: "52:54:00:00:00:01", addresses: ["192.0.2.7"] }],
+    ...{ host_key: "SHA256:abc", provisioning: null, selftest: null },
+  };
+  const draw = (changed: Partial<ScreenState> = {}, of: Partial<MachineStatus> = {}): string =>
+    screenLines(
+      {
+        machine: { ...machine, ...of },
+        daemon: { provider: "builtin", runs: 0 },
+        isSetUp: true,
+        mayRecover: false,
+        ...changed,
+      },
+      100,
+    ).join("\n");
+
+  it("says product, cards, fingerprint, how to come in and what to do next", () => {
+    const text = draw();
+    for (const part of [
+      "aaOS 1.0",
+      "eth0",
+      "52:54:00:00:00:01",
+      "192.0.2.7",
+      "SHA256:abc",
+      "ssh aaos@192.0.2.7",
+      "agentd configure",
+    ])
+      expect(text).toContain(part);
+    expect(draw({ daemon: { provider: "deepseek", runs: 2 } })).toMatch(
+      /2 runs under way[\s\S]*agentd submit/,
+    );
+  });
+
+  it("says what is missing: network, access, a file that was refused; and no control character gets through", () => {
+    expect(draw({}, { network: [] })).toMatch(/no card was found/);
+    expect(draw({}, { network: [{ name: "eth0", mac: "x", addresses: [] }] })).toMatch(
+      /no address yet/,
+    );
+    expect(draw({ isSetUp: false })).toMatch(/Nobody can log in yet/);
+    const refused = {
+      state: "refused" as const,
+      source: "CIDATA",
+      problems: ["user-data:3: \u001b[31mx"],
+      notes: [],
+    };
+    const text = draw({}, { provisioning: refused });
+    expect(text).toMatch(/was refused \(CIDATA\)/);
+    expect(text).not.toContain("\u001b");
+  });
+});

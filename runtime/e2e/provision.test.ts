@@ -1,0 +1,323 @@
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openMachine } from "../appliance/machine.js";
+import { applyProvision } from "../appliance/provision/apply.js";
+import { provisionAtBoot } from "../appliance/provision/at-boot.js";
+import type { VerbContext } from "../appliance/verb.js";
+import { readProvision } from "../catalog/provision.js";
+import { cli } from "../test/cli-process.js";
+
+// Real files below a root of its own; the programs of the machine are scripts that write down what they were asked, `mount` one that
+// puts a folder where the volume would be. The tests in the VM ask the same of the booted image.
+const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0123456789abcdefghijklmnopqrstuv me@desk";
+const OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9876543210abcdefghijklmnopqrstuv me@couch";
+const SECRET = "sk-provisioned-0123456789";
+
+let dir: string;
+let root: string;
+let context: VerbContext;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "aaos-provision-"));
+  root = join(dir, "root");
+  const bin = join(dir, "bin");
+  mkdirSync(bin);
+  const log = `printf '%s' "\${0##*/}" >>${dir}/asked; printf ' <%s>' "$@" >>${dir}/asked; echo >>${dir}/asked`;
+  for (const name of ["hostname", "useradd", "usermod", "networkctl"])
+    writeFileSync(join(bin, name), `#!/bin/sh\n${log}\n`, { mode: 0o755 });
+  writeFileSync(join(bin, "chpasswd"), `#!/bin/sh\n${log}\n/bin/cat >>${dir}/asked\n`, {
+    mode: 0o755,
+  });
+  writeFileSync(join(bin, "id"), '#!/bin/sh\n[ "$2" = aaos ]\n', { mode: 0o755 });
+  writeFileSync(
+    join(bin, "mount"),
+    `#!/bin/sh\n${log}\n[ ! -e ${dir}/read-only ] || case "$2" in rw*) echo "read-only" >&2; exit 32;; esac\n/bin/rmdir "$4" && /bin/ln -s ${dir}/volume "$4"\n`,
+    { mode: 0o755 },
+  );
+  writeFileSync(join(bin, "umount"), `#!/bin/sh\n${log}\n/bin/rm "$1" && /bin/mkdir "$1"\n`, {
+    mode: 0o755,
+  });
+  put("usr/share/zoneinfo/Europe/Berlin", "TZif");
+  const machine = openMachine(root, [bin]);
+  context = { machine, signal: new AbortController().signal, progress: () => {} };
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+function put(path: string, text: string): string {
+  const file = join(root, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  return file;
+}
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+const asked = (): string =>
+  existsSync(join(dir, "asked")) ? readFileSync(join(dir, "asked"), "utf8") : "";
+const never: typeof fetch = () => Promise.reject(new Error("nobody is asked here"));
+
+const GOOD = `hostname: box1
+timezone: Europe/Berlin
+users:
+  - name: aaos
+    ssh_keys: ["${KEY}"]
+    password_hash: "$y$j9T$abc$def"
+  - {name: ada, ssh_keys: ["${OTHER}"], admin: false}
+network:
+  ethernets:
+    eth0: {match: {macaddress: "52:54:00:12:34:56"}, addresses: [192.0.2.10/24], gateway4: 192.0.2.1, nameservers: {addresses: [192.0.2.53]}}
+provider: {provider: deepseek, key: ${SECRET}}
+credentials: {github: ${SECRET}-2}
+policy: {write: {allow: [/output]}}
+roles:
+  - {name: greeter, system_prompt: Greets., message_template: Go.}
+upgrade: {channel: stable}
+join: {url: "https://fleet.example/join", token: ${SECRET}-3}
+`;
+
+function volume(files: Readonly<Record<string, string>>, label = "AAOS-CONFIG"): void {
+  mkdirSync(join(dir, "volume"), { recursive: true });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, "volume", name), text);
+  put(`dev/disk/by-label/${label}`, "");
+}
+
+describe("aaos.yaml applied", () => {
+  it("makes the machine what it says, and keeps no secret outside the credentials", async () => {
+    const file = readProvision(GOOD, "aaos.yaml");
+    if (!file.ok) throw new Error(JSON.stringify(file.problems));
+    await applyProvision(file.file, context, never);
+    expect(read("etc/hostname")).toBe("box1\n");
+    expect(readlinkSync(join(root, "etc/localtime"))).toBe("/usr/share/zoneinfo/Europe/Berlin");
+    expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+    const asks = asked();
+    expect(asks).toContain("hostname <box1>");
+    expect(asks).toContain("useradd <--create-home> <--shell> </bin/bash> <--groups> <aaos> <ada>");
+    expect(asks).toContain("chpasswd <--encrypted>\naaos:$y$j9T$abc$def");
+    const network = read("etc/systemd/network/50-aaos-eth0.network");
+    expect(network).toContain("MACAddress=52:54:00:12:34:56");
+    expect(network).toMatch(
+      /DHCP=no\nAddress=192\.0\.2\.10\/24\nGateway=192\.0\.2\.1\nDNS=192\.0\.2\.53/,
+    );
+    expect(read("etc/aaos/providers.yaml")).toBe("default: deepseek\n");
+    expect(read("etc/aaos/credentials/deepseek")).toBe(`${SECRET}\n`);
+    expect(read("etc/aaos/credentials/join")).toBe(`${SECRET}-3\n`);
+    expect(statSync(join(root, "etc/aaos/credentials/github")).mode & 0o777).toBe(0o600);
+    expect(read("etc/aaos/policy.yaml")).toContain("/output");
+    expect(read("etc/aaos/roles/greeter.yaml")).toContain("name: greeter");
+    const kept = read("etc/aaos/aaos.yaml");
+    expect(kept).toContain("hostname: box1");
+    expect(kept).not.toMatch(/sk-provisioned|\$y\$/);
+    expect(asks).not.toContain(SECRET);
+  });
+
+  it.each([
+    ["an unknown key", "hostnam: x\n", /:1: hostnam: is unknown \(did you mean hostname/],
+    ["a host name with a space", "hostname: my box\n", /:1: hostname: is no host name/],
+    [
+      "a key that is none",
+      "users:\n  - {name: a, ssh_keys: [ssh-rsa]}\n",
+      /:2: users\[0\]\.ssh_keys\[0\]: is no public key/,
+    ],
+    [
+      "a plain password",
+      "users:\n  - {name: a, password_hash: secret}\n",
+      /password_hash: is no hash/,
+    ],
+    [
+      "a key list over http",
+      'users:\n  - {name: a, ssh_key_urls: ["http://x/y.keys"]}\n',
+      /must be an https URL/,
+    ],
+    [
+      "a user twice",
+      "users:\n  - {name: a}\n  - {name: a}\n",
+      /:3: users\[1\]\.name: 'a' is there twice/,
+    ],
+    [
+      "an address without a prefix",
+      "network:\n  ethernets:\n    e: {addresses: [192.0.2.1]}\n",
+      /:3: network\.ethernets\.e\.addresses\[0\]/,
+    ],
+    [
+      "a policy that means nothing",
+      'policy:\n  network: {allow: ["a b"]}\n',
+      /:2: policy\.network\.allow\[0\]/,
+    ],
+    [
+      "a role with a capability that is none",
+      "roles:\n  - {name: r, system_prompt: S, message_template: M, capabilities: [fly]}\n",
+      /roles\[0\]\.capabilities\[0\]/,
+    ],
+    ["broken YAML", "hostname: [\n", /aaos\.yaml:/],
+    [
+      "an upgrade channel that is none",
+      "upgrade: {channel: nightly}\n",
+      /:1: upgrade\.channel: must be one of stable/,
+    ],
+  ])("%s is refused whole, with line and field", async (_what, text, says) => {
+    const file = put("aaos.yaml", `${text}`);
+    const ended = await cli(["provision", "validate", file]);
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(says);
+    const refused = await cli(["--root", root, "provision", "apply", file]);
+    expect(refused.code).toBe(2);
+    expect(existsSync(join(root, "etc"))).toBe(false);
+  });
+
+  it.each([
+    ["timezone: Mars/Olympus\n", /there is no Mars\/Olympus/],
+    ["files: [{path: /etc/sudoers.d/x, content: x}]\n", /belongs to the system/],
+    ["files: [{path: /srv/../etc/shadow, content: x}]\n", /belongs to the system/],
+    [
+      'hostname: late\nusers: [{name: a, ssh_key_urls: ["https://nowhere.invalid/a.keys"]}]\n',
+      /nobody is asked here/,
+    ],
+  ])("%j is refused before anything is changed", async (text, says) => {
+    const file = readProvision(text, "aaos.yaml");
+    if (!file.ok) throw new Error(JSON.stringify(file.problems));
+    await expect(applyProvision(file.file, context, never)).rejects.toThrow(says);
+    expect(existsSync(join(root, "etc"))).toBe(false);
+    expect(asked()).toBe("");
+  });
+
+  it("provision apply, by its verb: below a root it writes what is a file", async () => {
+    const file = put(
+      "given.yaml",
+      "hostname: box2\nprovider: {provider: anthropic, key: sk-ant-0123456789}\n",
+    );
+    const ended = await cli(["--root", root, "provision", "apply", file]);
+    expect(ended).toMatchObject({ code: 0, stderr: "" });
+    expect(read("etc/hostname")).toBe("box2\n");
+    expect(read("etc/aaos/credentials/anthropic")).toBe("sk-ant-0123456789\n");
+  });
+});
+
+describe("a NoCloud user-data", () => {
+  it("gives users, keys, host name, files and our own key; what else it holds is told and left alone", async () => {
+    const text = `#cloud-config
+hostname: cloud1
+ssh_authorized_keys: ["${KEY}"]
+users:
+  - default
+  - {name: ada, ssh_authorized_keys: ["${OTHER}"], sudo: "ALL=(ALL) NOPASSWD:ALL"}
+write_files:
+  - {path: /srv/hello, content: aGVsbG8=, encoding: b64, permissions: "0640"}
+packages: [vim]
+aaos:
+  provider: {provider: deepseek, key: ${SECRET}}
+`;
+    volume(
+      { "user-data": text, "network-config": "version: 2\nethernets:\n  eth0: {dhcp4: true}\n" },
+      "CIDATA",
+    );
+    const outcome = await provisionAtBoot(context, never);
+    expect(outcome).toMatchObject({
+      state: "applied",
+      source: "user-data on the volume CIDATA",
+      problems: [],
+    });
+    expect(outcome.notes.join()).toMatch(/cloud-init's: packages/);
+    expect(read("etc/hostname")).toBe("cloud1\n");
+    expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+    expect(read("etc/aaos/ssh/authorized_keys.d/ada")).toBe(`${OTHER}\n`);
+    expect(read("srv/hello")).toBe("hello");
+    expect(read("etc/systemd/network/50-aaos-eth0.network")).toContain("DHCP=ipv4");
+    // The secret is consumed: the volume holds what was applied without it.
+    expect(readFileSync(join(dir, "volume/user-data"), "utf8")).not.toContain(SECRET);
+    expect(read("etc/aaos/credentials/deepseek")).toContain(SECRET);
+  });
+
+  it("a fault in it is told by cloud-init's names and line", () => {
+    const broken = readProvision(
+      "#cloud-config\nusers:\n  - {name: a, ssh_authorized_keys: [nonsense]}\n",
+      "user-data",
+    );
+    expect(broken).toMatchObject({ ok: false, problems: [{ line: 3 }] });
+  });
+});
+
+describe("provisioning at the first boot", () => {
+  it("goes by the first source that is there: command line, volume, firmware; and only once", async () => {
+    put("run/credentials/@system/aaos.config", "hostname: from-firmware\n");
+    expect(await provisionAtBoot(context, never)).toMatchObject({
+      state: "applied",
+      source: expect.stringContaining("system credential") as string,
+    });
+    expect(read("etc/hostname")).toBe("from-firmware\n");
+    // A stick plugged in later changes nothing.
+    volume({ "aaos.yaml": "hostname: from-stick\n" });
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+    expect(read("etc/hostname")).toBe("from-firmware\n");
+    rmSync(join(root, "etc/aaos/aaos.yaml"));
+    expect(await provisionAtBoot(context, never)).toMatchObject({
+      source: "aaos.yaml on the volume AAOS-CONFIG",
+    });
+    expect(read("etc/hostname")).toBe("from-stick\n");
+    rmSync(join(root, "etc/aaos/aaos.yaml"));
+    put("srv/own.yaml", "hostname: from-path\n");
+    put("proc/cmdline", "quiet aaos.config=/srv/own.yaml\n");
+    expect(await provisionAtBoot(context, never)).toMatchObject({
+      source: "aaos.config=/srv/own.yaml",
+    });
+    expect(read("etc/hostname")).toBe("from-path\n");
+  });
+
+  it("a URL is https or carries its digest, and the digest is held", async () => {
+    const text = "hostname: by-url\n";
+    const server = createServer((_request, response) => response.end(text));
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/aaos.yaml`;
+    const boot = (value: string) => {
+      put("proc/cmdline", `aaos.config=${value}\n`);
+      return provisionAtBoot(context, fetch);
+    };
+    try {
+      expect(await boot(url)).toMatchObject({
+        state: "refused",
+        problems: [expect.stringMatching(/https or carries its digest/)],
+      });
+      expect(await boot(`${url}#sha256=${"0".repeat(64)}`)).toMatchObject({
+        state: "refused",
+        problems: [expect.stringMatching(/its SHA-256 is/)],
+      });
+      expect(existsSync(join(root, "etc/hostname"))).toBe(false);
+      const digest = createHash("sha256").update(text).digest("hex");
+      expect(await boot(`${url}#sha256=${digest}`)).toMatchObject({ state: "applied" });
+      expect(read("etc/hostname")).toBe("by-url\n");
+    } finally {
+      server.close();
+    }
+  });
+
+  it("a wrong file is refused whole, and what is wrong is kept for the screen and doctor", async () => {
+    volume({ "aaos.yaml": "hostname: fine\nusers: [{nam: a}]\n" });
+    const outcome = await provisionAtBoot(context, never);
+    expect(outcome.state).toBe("refused");
+    expect(outcome.problems.join("\n")).toMatch(/:2: users\[0\]\.nam: is unknown/);
+    expect(existsSync(join(root, "etc"))).toBe(false);
+    expect(JSON.parse(read("run/aaos/provision.json"))).toEqual(outcome);
+  });
+
+  it("a volume that cannot be written keeps its secrets, and that is told", async () => {
+    volume({ "aaos.yaml": `provider: {provider: deepseek, key: ${SECRET}}\n` });
+    writeFileSync(join(dir, "read-only"), "");
+    const outcome = await provisionAtBoot(context, never);
+    expect(outcome.state).toBe("applied");
+    expect(outcome.notes.join()).toMatch(/secrets are still on the volume/);
+  });
+
+  it("without any source nothing happens", async () => {
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "none" });
+  });
+});
