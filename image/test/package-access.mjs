@@ -53,7 +53,7 @@ export function accessTests(it, { run, must }) {
     const [adas] = await runs("ada");
     assert.equal(adas.state, "succeeded");
     assert.deepEqual(await runs("bob"), []);
-    assert.equal((await runs("eve"))[0].run_id, adas.run_id);
+    assert.ok(JSON.stringify(await runs("eve")).includes(adas.run_id));
     for (const verb of ["status", "stop", "result", "logs"]) {
       const { status, stdout, stderr } = await run(`agentd ${verb} ${adas.run_id}`, "bob");
       assert.equal(status, 1, verb + stdout + stderr);

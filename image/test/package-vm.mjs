@@ -143,6 +143,12 @@ export function wordsFor(vm) {
       await put("/etc/systemd/system/model.service", MODEL_UNIT);
       await must("systemctl enable --now --quiet model.service");
     },
+    /** A daemon takes seconds to start on a real machine; on an emulated one that others use it took more than a minute. */
+    allowSlowStart: async () => {
+      const dir = "/etc/systemd/system/agentd.service.d";
+      await must(`mkdir -p ${dir}`);
+      await put(`${dir}/emulated.conf`, "[Service]\nTimeoutStartSec=300\n");
+    },
     /** The files that make agents use it. */
     useScriptedModel: async () => {
       await put("/etc/aaos/policy.yaml", POLICY);

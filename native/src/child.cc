@@ -152,6 +152,7 @@ int run_program(void* argument) {
   };
   int detail = -1;
   reset_signals();
+  umask(plan.umask);  // before the filters: not every one of them lets umask(2) through, and it cannot fail otherwise
   if (did(Step::kSession, setsid() < 0 ? errno : 0) &&
       did(Step::kLimits, omits(plan, kOmitRlimits) ? 0 : limits::apply(plan.rlimits, detail),
           detail) &&
@@ -161,7 +162,6 @@ int run_program(void* argument) {
           sys::close_range(static_cast<unsigned>(launch.descriptor_count), ~0U, 0) != 0 ? errno
                                                                                         : 0) &&
       did(Step::kSeccomp, omits(plan, kOmitSeccomp) ? 0 : seccomp::apply(launch.filter))) {
-    umask(plan.umask);
     execve(plan.executable.c_str(), launch.argv.data(), launch.envp.data());
     did(Step::kExec, errno);
   }

@@ -44,8 +44,8 @@ export function compileFiles(
     argv: ["aaos-files", ...grantTable(units.units)],
     env: {},
     cwd: "/",
-    // Group-writable, so that operators of the group can work on what agents made.
-    umask: 0o002,
+    // For operators of the group, who work on what agents made, and for nobody else.
+    umask: 0o007,
     strength: kernelStrength(capabilities, wanted, units, grants.standing, false),
   } as const;
   return buildPlan(parts, facts, abi);

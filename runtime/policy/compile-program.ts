@@ -85,7 +85,7 @@ export function compileProgram(
       proxy: network ? proxyEnvironment(caBundle(facts)) : null,
     }),
     cwd: request.cwd,
-    umask: 0o002,
+    umask: 0o007,
     strength: kernelStrength(capabilities, wanted, units, grants.standing, network),
   } as const;
   return buildPlan(parts, facts, abi);

@@ -207,6 +207,14 @@ describe("writing", () => {
     expect(await readdir(`${dir}/both`)).toEqual(["a", "file"]);
   });
 
+  it("gives a new file and a new folder the modes that the plan's umask leaves, and no more", async () => {
+    expect(await write("both/new/file", "x")).toMatchObject({ ok: true });
+    expect((await stat(`${dir}/both/new`)).mode & 0o777).toBe(0o755);
+    expect((await stat(`${dir}/both/new/file`)).mode & 0o777).toBe(0o644);
+    expect(await write("both/log", "x", true)).toMatchObject({ ok: true });
+    expect((await stat(`${dir}/both/log`)).mode & 0o777).toBe(0o644);
+  });
+
   it("appends", async () => {
     expect(await write("both/log", "one", true)).toMatchObject({ ok: true });
     expect(await write("both/log", " two", true)).toMatchObject({ ok: true });
