@@ -13,6 +13,7 @@ import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { closeRooms, type DaemonOptions, logTo, openRooms, type Rooms } from "./rooms.js";
 import { openDiskWatch } from "./runs/disk-watch.js";
+import { openRetention } from "./runs/retention/open-retention.js";
 import { openSchedules } from "./runs/schedules.js";
 import { openTelemetry } from "./telemetry.js";
 import { VERSION } from "./version.js";
@@ -43,6 +44,7 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   await using _notices = openNotices(rooms);
   await engine.recover();
   await using _disk = await watchDisk(rooms);
+  await using _retention = retain(rooms);
   const schedules = openSchedules({ ...rooms, log: logTo(log) });
   const deps = controlDeps(rooms, schedules);
   const handlersFor = (caller: Caller) => makeHandlers(visibleTo(caller, deps));
@@ -76,6 +78,10 @@ function watchDisk({ config, engine, log }: Rooms): Promise<AsyncDisposable> {
     engine,
     log: logTo(log),
   });
+}
+
+function retain({ config, engineDeps }: Rooms): AsyncDisposable {
+  return openRetention({ ...engineDeps, exportsDir: config.places.exportsDir });
 }
 
 async function recordStart({ config, journal, log, confinement }: Rooms): Promise<void> {

@@ -11,7 +11,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { entropy, newAgentId, newRunId, note, wholeRun } from "../test/journal-fixture.js";
+import type { RunId } from "../protocol/ids.js";
+import {
+  entropy,
+  newAgentId,
+  newRunId,
+  note,
+  submitted,
+  wholeRun,
+} from "../test/journal-fixture.js";
 import { GENESIS, linkHash } from "./chain.js";
 import { openJournal } from "./journal.js";
 import { verifyJournal } from "./verify.js";
@@ -304,6 +312,30 @@ describe("erased content", () => {
     );
     expect(left.get(runId)).toEqual({ n: 1 });
     db.close();
+  });
+
+  it("takes what the tables hold of the run with it, and is refused while the run goes on", async () => {
+    const journal = await openJournal({ path, entropy, redact: (text) => text });
+    const [first, second] = [newRunId(), newRunId()];
+    const erase = (run_id: RunId) =>
+      journal.append([
+        {
+          ...{ kind: "content_erased", actor: "daemon", run_id },
+          ...{ first_seq: 1, last_seq: 30, reason: "retention" },
+        } as const,
+      ]);
+    await journal.append([submitted(first), submitted(second)]);
+    await expect(erase(first)).rejects.toMatchObject({ code: "illegal_transition" });
+    await erase(runId);
+    await journal.close();
+    const db = new Sqlite(path, { readonly: true });
+    for (const table of ["runs", "steps", "outputs", "agents", "approvals"]) {
+      const left = db.prepare(`SELECT count(*) AS n FROM ${table} WHERE run_id = ?`);
+      expect(left.get(runId), table).toEqual({ n: 0 });
+    }
+    expect(db.prepare("SELECT count(*) AS n FROM runs").get()).toEqual({ n: 3 });
+    db.close();
+    expect(problems()).toEqual([]);
   });
 
   it("is found where no event says so", () => {

@@ -45,6 +45,7 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
   return {
     runs: (options) => reader.runs(options).filter(({ owner_uid }) => isOwner(uid, owner_uid)),
     run: (id) => (isMine(id) ? reader.run(id) : undefined),
+    runsEndedBefore: (time, limit) => reader.runsEndedBefore(time, limit).filter(isMine),
     agents: (options) => reader.agents(options).filter(isMyOwn),
     agent: (id) => (isMyAgent(id) ? reader.agent(id) : undefined),
     mail: (id) => (isMyAgent(id) ? reader.mail(id) : []),

@@ -1,3 +1,4 @@
+import { withinTime } from "../base/duration.js";
 import { errorText } from "../base/error-text.js";
 
 /** What makes vectors of texts. The vectors of one `model` have one length and can be compared with each other, and with no others. */
@@ -32,8 +33,7 @@ export async function queryVector(
   if (!choice.ok) return { problem: choice.reason };
   const { embedder } = choice;
   try {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(QUERY_MS)]);
-    const [values] = await embedder.embed([query], limit);
+    const [values] = await withinTime(QUERY_MS, signal, (until) => embedder.embed([query], until));
     if (values === undefined) return { problem: `${embedder.model} gave no vector` };
     return { vector: { model: embedder.model, values } };
   } catch (thrown) {

@@ -18,12 +18,23 @@ export const MachineEvents = [
     line: z.int().nullable(),
     problem: z.string(),
   }),
-  /** The content of these events was erased on purpose; with a `run_id` in the envelope, only that run's. Their hashes stay. */
+  /** The content of these events was erased on purpose; with a `run_id` in the envelope, all that is kept of that run. Hashes stay. */
   z.strictObject({
     kind: z.literal("content_erased"),
     first_seq: z.int().positive(),
     last_seq: z.int().positive(),
     reason: z.string(),
+    /** Where all of it was written before, below `/var/lib/aaos`; SHA-256 of the file, in hex. */
+    export: z.strictObject({ file: z.string(), sha256: z.string() }).optional(),
+  }),
+  /**
+   * The folder of a run or agent that ended then is about to be removed. It says whose it was by its name, not by its envelope: it may
+   * outlive what the journal knows of them.
+   */
+  z.strictObject({
+    kind: z.literal("workspace_removed"),
+    workspace: z.string(),
+    ended_at: z.string(),
   }),
   /** Who asked the daemon for what: every call that acts, and every one that was refused. `target` is the id as they named it. */
   z.strictObject({

@@ -26,6 +26,8 @@ export interface Places {
   readonly memoryIndexFile: string;
   /** Skills that were added while the daemon ran. */
   readonly addedSkillsDir: string;
+  /** Runs that were written out before their content was erased. */
+  readonly exportsDir: string;
   /** A run's scratch is the folder of its id in here. */
   readonly workspaceDir: string;
   readonly runtimeDir: string;
@@ -72,6 +74,7 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
     databaseFile: posix.join(state, "aaos.db"),
     memoryIndexFile: posix.join(state, "memory-index.db"),
     addedSkillsDir: posix.join(state, "skills"),
+    exportsDir: posix.join(state, "exports"),
     workspaceDir: posix.join(state, "workspace"),
     runtimeDir: runtime,
     socketPath: socket ?? posix.join(runtime, "agentd.sock"),

@@ -62,6 +62,12 @@ export const Settings = z.strictObject({
       offer_denials: OfferDenials.default("attended"),
     })
     .prefault({}),
+  journal: z
+    .strictObject({
+      /** Runs that ended so many days ago are written to `/var/lib/aaos/exports` and their content is erased; 0 keeps them. */
+      retention_days: z.int().min(0).default(0),
+    })
+    .prefault({}),
   memory: z
     .strictObject({
       /** Memories that were not used for so many days are erased; 0 keeps them. */

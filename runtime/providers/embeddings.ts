@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withinTime } from "../base/duration.js";
 import { oneLine } from "../base/text.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import { DEFAULT_BASE_URL } from "../protocol/known-providers.js";
@@ -62,11 +63,7 @@ export function embeddingsWish(options: EmbeddingsOptions): EmbeddingsWish {
     embeddings: {
       model: `${name}/${model}`,
       embed: (texts, signal) =>
-        embedAt(
-          ask,
-          texts,
-          AbortSignal.any([signal, AbortSignal.timeout(entry.timeout_s * 1_000)]),
-        ),
+        withinTime(entry.timeout_s * 1_000, signal, (until) => embedAt(ask, texts, until)),
     },
   };
 }

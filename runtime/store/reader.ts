@@ -44,6 +44,8 @@ export interface StoreReader extends MemoryQueries {
   /** Newest first; without `all` only those not ended. */
   readonly runs: (options: { readonly all: boolean }) => readonly RunSummary[];
   readonly run: (runId: string) => RunDetail | undefined;
+  /** Runs that ended before this time (RFC 3339 in UTC) and of which no agent lives, oldest first. */
+  readonly runsEndedBefore: (time: string, limit: number) => readonly string[];
   readonly agents: (options: { readonly all: boolean }) => readonly AgentSummary[];
   readonly agent: (agentId: string) => AgentDetail | undefined;
   /** Messages that wait for the agent, oldest first. */

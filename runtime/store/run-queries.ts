@@ -55,6 +55,7 @@ const SUMMARY = `run_id, goal, state, owner_uid, submitted_at, ended_at, input_t
 export function runQueries(db: Database): {
   readonly runs: (options: { readonly all: boolean }) => readonly RunSummary[];
   readonly run: (runId: string) => RunDetail | undefined;
+  readonly runsEndedBefore: (time: string, limit: number) => readonly string[];
   readonly matchRun: (query: string) => readonly string[];
   readonly ownerOf: (runId: string) => number | null | undefined;
 } {
@@ -74,6 +75,11 @@ export function runQueries(db: Database): {
   const lastSeq = db.prepare<[string], { seq: number | null }>(
     "SELECT max(seq) AS seq FROM events WHERE run_id = ?",
   );
+  const endedBefore = db.prepare<[string, number], { run_id: string }>(
+    `SELECT run_id FROM runs r WHERE ended_at < ?
+       AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.run_id = r.run_id AND a.ended_at IS NULL)
+     ORDER BY submitted_seq LIMIT ?`,
+  );
   const match = db.prepare<[{ query: string }], { run_id: string }>(
     `SELECT run_id FROM runs WHERE substr(run_id, 1, length(@query)) = @query
        OR substr(run_id, -length(@query)) = @query ORDER BY run_id = @query DESC, submitted_seq DESC`,
@@ -89,6 +95,7 @@ export function runQueries(db: Database): {
       if (row === undefined) return undefined;
       return toDetail(row, steps.all(runId).map(toStep), lastSeq.get(runId)?.seq ?? 0);
     },
+    runsEndedBefore: (time, limit) => endedBefore.all(time, limit).map((row) => row.run_id),
     matchRun: (query) =>
       exactAlone(
         match.all({ query: query.toUpperCase() }).map((r) => r.run_id),

@@ -51,6 +51,7 @@ export function memoryJournal(): MemoryJournal {
       runs: ({ all }) =>
         [...runs.values()].filter(({ state }) => all || !isRunEnded(state)).map(summaryOf),
       run: (id) => runs.get(id),
+      runsEndedBefore: () => [],
       agents: ({ all }) =>
         [...agents.values()]
           .filter(({ state }) => all || state !== "stopped")

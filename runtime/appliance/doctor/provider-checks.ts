@@ -1,3 +1,4 @@
+import { withinTime } from "../../base/duration.js";
 import { errnoOf, errorText } from "../../base/error-text.js";
 import type { DoctorCheck } from "../../protocol/control-results.js";
 import { DEFAULT_BASE_URL } from "../../protocol/known-providers.js";
@@ -40,11 +41,10 @@ async function reach(
   const base = (entry.base_url ?? DEFAULT_BASE_URL[entry.api]).replace(/\/+$/, "");
   const url = entry.api === "anthropic" ? `${base}/v1/models` : `${base}/models`;
   try {
-    const { status, body } = await request(url, {
-      headers: keyHeaders(entry.api, key),
-      redirect: "manual",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-    });
+    const headers = keyHeaders(entry.api, key);
+    const { status, body } = await withinTime(TIMEOUT_MS, signal, (until) =>
+      request(url, { headers, redirect: "manual", signal: until }),
+    );
     await body?.cancel();
     if (status === 401 || status === 403) {
       const detail = `${base} answers ${status}: the key was refused`;

@@ -1,3 +1,4 @@
+import { withinTime } from "../../base/duration.js";
 import { errorText } from "../../base/error-text.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { ProvisionUser } from "../../protocol/provision-file.js";
@@ -20,11 +21,13 @@ export async function keysAt(
   request: typeof fetch,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const within = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   try {
-    const answer = await request(url, { signal: within, redirect: "error" });
-    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-    const lines = (await answer.text())
+    const text = await withinTime(TIMEOUT_MS, signal, async (until) => {
+      const answer = await request(url, { signal: until, redirect: "error" });
+      if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+      return answer.text();
+    });
+    const lines = text
       .slice(0, MAX_CHARS)
       .split("\n")
       .map((line) => line.trim());

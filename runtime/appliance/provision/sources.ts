@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { withinTime } from "../../base/duration.js";
 import { errorText } from "../../base/error-text.js";
 import type { VerbContext } from "../verb.js";
 import { writeFileWhole } from "../write-file.js";
@@ -77,10 +78,11 @@ async function onCommandLine(
 }
 
 async function download(url: string, request: typeof fetch, signal: AbortSignal): Promise<string> {
-  const within = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const answer = await request(url, { signal: within, redirect: "error" });
-  if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-  const text = await answer.text();
+  const text = await withinTime(TIMEOUT_MS, signal, async (until) => {
+    const answer = await request(url, { signal: until, redirect: "error" });
+    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
+    return answer.text();
+  });
   if (text.length > MAX_BYTES) throw new Error("it is larger than 1 MiB");
   return text;
 }

@@ -45,6 +45,7 @@ const UNPROJECTED = [
   "mcp_server_changed",
   "mcp_tools_changed",
   "operator_call",
+  "workspace_removed",
 ] as const satisfies readonly EventKind[];
 
 /** Whether an event of this kind changes a table, so that a replay cannot do without its content. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { machineStatus } from "../../appliance/status/machine-status.js";
 import { writeFileWhole } from "../../appliance/write-file.js";
+import { withinTime } from "../../base/duration.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
@@ -76,8 +77,9 @@ async function stateOf({ places, signal }: Command): Promise<ScreenState> {
 
 async function glimpse(socketPath: string, signal: AbortSignal): Promise<DaemonGlimpse | null> {
   try {
-    const within = AbortSignal.any([signal, AbortSignal.timeout(DAEMON_MS)]);
-    const status = await connectTo(socketPath).call("system.status", {}, within);
+    const status = await withinTime(DAEMON_MS, signal, (until) =>
+      connectTo(socketPath).call("system.status", {}, until),
+    );
     return { provider: status.default_provider, runs: status.runs_active };
   } catch {
     return null;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { withinTime } from "../../base/duration.js";
 import { errorText } from "../../base/error-text.js";
 import type { Receiver } from "./receiver.js";
 
@@ -29,13 +30,15 @@ async function post(
   json: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: json,
-    redirect: "manual",
-    signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
-  }).catch((thrown: unknown) => {
+  const response = await withinTime(ANSWER_MS, signal, (until) =>
+    fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: json,
+      redirect: "manual",
+      signal: until,
+    }),
+  ).catch((thrown: unknown) => {
     throw new Error(because(thrown));
   });
   await response.body?.cancel();
