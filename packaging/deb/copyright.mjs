@@ -50,11 +50,13 @@ for (const component of wanted.length > 0 ? wanted : ["tools", "vendor"])
     const json = JSON.parse(readFileSync(join(dir, "package.json"), "utf8"));
     const licence = licenceOf(module, json);
     const lines = holders(dir, json.name, json);
-    const key = JSON.stringify([licence, lines]);
     const path = `${component}/${module.replace(/^node_modules\//, "")}/*`;
-    groups.set(key, { licence, lines, files: [...(groups.get(key)?.files ?? []), path] });
+    const depth = path.split("/node_modules/").length;
+    const key = JSON.stringify([depth, licence, lines]);
+    groups.set(key, { licence, lines, depth, files: [...(groups.get(key)?.files ?? []), path] });
   }
-const paragraphs = [...groups.values()].sort((a, b) => (a.files[0] < b.files[0] ? -1 : 1));
+// The last paragraph that fits a file holds: a module inside of another comes after it.
+const paragraphs = [...groups.values()].sort((a, b) => a.depth - b.depth || (a.files[0] < b.files[0] ? -1 : 1));
 const text = [
   `Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: aaOS
