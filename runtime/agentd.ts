@@ -52,3 +52,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   },
   checkProvider: async (...args) => (await import("./check-provider.js")).checkProvider(...args),
 });
+
+// A daemon that failed in the middle of its start has threads and a launcher that nobody closes any more: they do not keep it alive.
+setTimeout(() => process.exit(), 2_000).unref();

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,4 +25,13 @@ it("a daemon that cannot have its socket says so and ends, with nothing left beh
   clearTimeout(timer);
   expect(said).toContain(socket);
   expect(code).toBeGreaterThan(0);
+});
+
+it("a daemon that fails in the middle of its start ends, too", async () => {
+  mkdirSync(join(root, "var/lib/aaos/aaos.db"), { recursive: true });
+  const child = spawn(process.execPath, [PROGRAM, "--root", root, "run"], { stdio: "ignore" });
+  const timer = setTimeout(() => child.kill("SIGKILL"), 45_000);
+  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  clearTimeout(timer);
+  expect({ code, signal }).toEqual({ code: expect.any(Number) as number, signal: null });
 });
