@@ -16,6 +16,7 @@ const keys = {
 const programDir = dirname(fileURLToPath(import.meta.url));
 const nativeDir = findNative(programDir, existsSync);
 
+const ran = { daemon: false };
 process.exitCode = await runCli(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
@@ -29,6 +30,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   env: (name) => env[name],
   noColor: env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "",
   runDaemon: async (places) => {
+    ran.daemon = true;
     const { runDaemon } = await import("./daemon.js");
     return runDaemon({
       notify: {
@@ -53,5 +55,6 @@ process.exitCode = await runCli(process.argv.slice(2), {
   checkProvider: async (...args) => (await import("./check-provider.js")).checkProvider(...args),
 });
 
-// A daemon that failed in the middle of its start has threads and a launcher that nobody closes any more: they do not keep it alive.
-setTimeout(() => process.exit(), 2_000).unref();
+// A daemon ends here and now: one that failed in the middle of its start has threads that nobody closes any more, and Node 20, left to
+// take its handles down by itself, may turn in a circle over one that never closes.
+if (ran.daemon) process.exit();
