@@ -10,6 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { syncDirectory } from "../store/sync-directory.js";
 
 /**
  * Writes a file whole or not at all, whatever happens meanwhile: beside it under another name, synced, moved into its place, and the
@@ -38,14 +39,4 @@ export function writeFileWhole(
     throw thrown;
   }
   syncDirectory(dir);
-}
-
-/** Makes what was created, moved or removed in a folder last. */
-export function syncDirectory(dir: string): void {
-  const fd = openSync(dir, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

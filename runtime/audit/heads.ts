@@ -24,8 +24,8 @@ import {
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { AgentdError } from "../protocol/agentd-error.js";
-import { syncDirectory } from "../store/open.js";
 import { storeError } from "../store/sqlite-error.js";
+import { syncDirectory } from "../store/sync-directory.js";
 import { type ChainHead, canonicalJson } from "./chain.js";
 import type { SignedHead } from "./writer-protocol.js";
 

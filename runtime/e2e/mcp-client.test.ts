@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Json } from "../protocol/json.js";
+import { freePort } from "../test/free-port.js";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
 import type { ScriptedRule } from "../test/scripted-script.js";
 import { waitFor } from "./wait.js";
@@ -254,13 +254,3 @@ describe("MCP servers that mean harm", () => {
     TIMEOUT,
   );
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
-}

@@ -1,9 +1,8 @@
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Message } from "../protocol/message.js";
 import type { ModelEvent, ModelRequest, ModelStream } from "../protocol/model.js";
+import { freePort } from "../test/free-port.js";
 import {
   type ScriptedModel,
   type ScriptedOptions,
@@ -580,15 +579,4 @@ describe("Chat Completions servers that differ", () => {
 async function untilClosed(server: ScriptedModel): Promise<void> {
   for (let i = 0; i < 100 && server.openSockets() > 0; i++) await sleep(20);
   expect(server.openSockets()).toBe(0);
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  probe.close();
-  await once(probe, "close");
-  return port;
 }

@@ -1,6 +1,6 @@
 import { ulid } from "../base/ulid.js";
-import { makeCeiling, withinCeiling } from "../policy/ceiling.js";
-import { formatGrant, parseGrant } from "../policy/grammar.js";
+import { makeCeiling } from "../policy/ceiling.js";
+import { parseGrant } from "../policy/grammar.js";
 import type { CapabilitySource, Grant } from "../protocol/capability.js";
 import type { CompileRequest } from "../protocol/compile.js";
 import { AgentId } from "../protocol/ids.js";
@@ -13,7 +13,7 @@ import { confinedAgent } from "./confined-agent.js";
 import type { McpLaunch } from "./mcp-launch.js";
 import { recorder } from "./record.js";
 import type { RunContext } from "./run-context.js";
-import { tokenText } from "./token-ledger.js";
+import { grantedEvents, revokedEvents, underCeiling } from "./token-events.js";
 
 type Holder = Pick<RunContext, "deps" | "shared">;
 
@@ -31,43 +31,21 @@ export function launchMcpServer(holder: Holder): LaunchServer {
     const id = AgentId.parse(ulid(deps.entropy));
     const record = recorder(deps.journal, { agent_id: id, actor: "daemon" });
     const ceiling = makeCeiling(deps.policy, { workspace: null, never: deps.neverGrantable });
-    const verdicts = wanted.grants.map((grant) => ({
-      grant,
-      verdict: withinCeiling(grant, ceiling),
-    }));
-    const granted = verdicts.flatMap(({ verdict }) => ("grant" in verdict ? [verdict.grant] : []));
+    const { granted, withheld } = underCeiling(wanted.grants, ceiling);
     const tokens = shared.ledger.issue(id, granted);
     const name = `mcp.${entry.name}`;
     await record(
       { kind: "agent_spawned", manifest_name: name, model: "none" },
-      ...tokens.map((token) => ({
-        kind: "capability_granted" as const,
-        capability: tokenText(token),
-        token,
-      })),
-      ...verdicts.flatMap(({ grant, verdict }) =>
-        "grant" in verdict
-          ? []
-          : [
-              {
-                kind: "capability_withheld" as const,
-                capability: formatGrant(grant),
-                reason: verdict.withheld,
-              },
-            ],
-      ),
+      ...grantedEvents(tokens),
+      ...withheld,
     );
     const end = async (reason: "completed" | "error", message?: string) => {
       const revoked = shared.ledger.release(id);
-      await record(
-        ...revoked.map((token) => ({
-          kind: "capability_revoked" as const,
-          token_id: token.id,
-          capability: tokenText(token),
-          reason: "the server ended",
-        })),
-        { kind: "agent_stopped", reason, ...(message === undefined ? {} : { message }) },
-      );
+      await record(...revokedEvents(revoked, "the server ended"), {
+        kind: "agent_stopped",
+        reason,
+        ...(message === undefined ? {} : { message }),
+      });
     };
     const agent = confinedAgent({ id, ceiling, record, home: holder });
     const request = requestFor(entry, deps.servers, secrets.values, id);

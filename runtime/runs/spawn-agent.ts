@@ -1,6 +1,5 @@
 import { ulid } from "../base/ulid.js";
-import { makeCeiling, withinCeiling } from "../policy/ceiling.js";
-import { formatGrant } from "../policy/grammar.js";
+import { makeCeiling } from "../policy/ceiling.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Grant } from "../protocol/capability.js";
 import type { EventBodyOf, EventContext, NewEvent } from "../protocol/event.js";
@@ -11,7 +10,7 @@ import { confinedAgent, watchTokens } from "./confined-agent.js";
 import { memoryRules } from "./memory-rules.js";
 import { recorder } from "./record.js";
 import type { AgentHome, LiveAgent } from "./run-context.js";
-import { tokenText } from "./token-ledger.js";
+import { grantedEvents, revokedEvents, underCeiling } from "./token-events.js";
 
 export interface AgentWish {
   /** A new one where it has none yet. */
@@ -58,9 +57,8 @@ export async function spawnAgent(home: AgentHome, wish: AgentWish): Promise<Spaw
   const ceiling = ceilingOf(home);
   // First of all: where nothing can be confined, no agent is born.
   const ports = portsOf(home, id, ceiling);
-  const verdicts = wish.grants.map((grant) => ({ grant, verdict: withinCeiling(grant, ceiling) }));
-  const within = verdicts.flatMap(({ verdict }) => ("grant" in verdict ? [verdict.grant] : []));
-  const tokens = tokensFor(home, id, within, parent);
+  const { granted, withheld } = underCeiling(wish.grants, ceiling);
+  const tokens = tokensFor(home, id, granted, parent);
   const [spawned] = await recorder(deps.journal, subjectOf(home, id))(
     {
       kind: "agent_spawned",
@@ -69,22 +67,8 @@ export async function spawnAgent(home: AgentHome, wish: AgentWish): Promise<Spaw
       ...(parent === undefined ? {} : { parent_agent: parent }),
       ...birth,
     },
-    ...tokens.map((token) => ({
-      kind: "capability_granted" as const,
-      capability: tokenText(token),
-      token,
-    })),
-    ...verdicts.flatMap(({ grant, verdict }) =>
-      "grant" in verdict
-        ? []
-        : [
-            {
-              kind: "capability_withheld" as const,
-              capability: formatGrant(grant),
-              reason: verdict.withheld,
-            },
-          ],
-    ),
+    ...grantedEvents(tokens),
+    ...withheld,
   );
   return live(home, { id, name, spawned_seq: spawned?.seq }, { ceiling, ports });
 }
@@ -119,12 +103,9 @@ export function endOfAgent(
     ...(born.spawned_seq === undefined ? {} : { parent: born.spawned_seq }),
   };
   return [
-    ...home.shared.ledger.release(born.id).map((token) => ({
+    ...revokedEvents(home.shared.ledger.release(born.id), "the agent ended").map((event) => ({
       ...context,
-      kind: "capability_revoked" as const,
-      token_id: token.id,
-      capability: tokenText(token),
-      reason: "the agent ended",
+      ...event,
     })),
     {
       ...context,

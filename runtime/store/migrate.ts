@@ -7,9 +7,10 @@ import { MEMORIES } from "./migrations/0003-memories.js";
 import { RECOVERIES } from "./migrations/0004-recoveries.js";
 import { APPROVALS } from "./migrations/0005-approvals.js";
 import { AGENTS } from "./migrations/0006-agents.js";
-import { type Database, syncDirectory } from "./open.js";
+import type { Database } from "./open.js";
 import { readableCopy } from "./readable-copy.js";
 import { storeError } from "./sqlite-error.js";
+import { syncDirectory } from "./sync-directory.js";
 
 /** One numbered step of the schema. `breaking`: programs that do not know it can no longer use the database. */
 export interface Migration {

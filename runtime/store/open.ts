@@ -1,16 +1,9 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  statSync,
-} from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
 import { AgentdError } from "../protocol/agentd-error.js";
 import { storeError } from "./sqlite-error.js";
+import { syncDirectory } from "./sync-directory.js";
 
 export type Database = Sqlite.Database;
 
@@ -63,16 +56,6 @@ function ensureFile(path: string): void {
   }
   closeSync(openSync(path, "wx", 0o600));
   syncDirectory(dir);
-}
-
-/** A new name in `dir` survives a power cut once this returns. */
-export function syncDirectory(dir: string): void {
-  const fd = openSync(dir, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function configure(db: Database, path: string, readonly: boolean): void {

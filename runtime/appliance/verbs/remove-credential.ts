@@ -1,9 +1,9 @@
 import { existsSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { AgentdError } from "../../protocol/agentd-error.js";
+import { syncDirectory } from "../../store/sync-directory.js";
 import { credentialFiles } from "../credential-files.js";
 import type { Verb } from "../verb.js";
-import { syncDirectory } from "../write-file.js";
 
 /** Forgets a secret, in whatever form it lies; `unknown_id` where there is none of that name. */
 export const removeCredential: Verb<"remove-credential"> = async ({ name }, { machine }) => {

@@ -1,8 +1,9 @@
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { syncDirectory } from "../../store/sync-directory.js";
 import { credentialFiles, sealedName } from "../credential-files.js";
 import type { Verb, VerbContext } from "../verb.js";
-import { syncDirectory, writeFileWhole } from "../write-file.js";
+import { writeFileWhole } from "../write-file.js";
 
 /** Sealed for this machine (TPM, or the key of systemd) where that works, else in plain for root alone. One of the two, never both. */
 export const setCredential: Verb<"set-credential"> = async ({ name, secret }, context) => {

@@ -10,7 +10,7 @@ import type { Token } from "../../protocol/token.js";
 import { type ToolResult, toolDenied } from "../../protocol/tool-call.js";
 import { type Called, callTool, type ToolCallDeps } from "../call-tool.js";
 import type { LiveAgent, RunContext } from "../run-context.js";
-import { tokenText } from "../token-ledger.js";
+import { grantedEvents, revokedEvents } from "../token-events.js";
 import type { ApprovalRules } from "./approval-rules.js";
 import type { Answer, Question } from "./approvals.js";
 
@@ -144,27 +144,14 @@ async function give(
 ): Promise<readonly Token[]> {
   const constraints = scope === "once" ? { max_invocations: 1 } : {};
   const tokens = run.shared.ledger.issue(agent.id, [{ ...grant, constraints }]);
-  await agent.record(
-    ...tokens.map((token) => ({
-      kind: "capability_granted" as const,
-      capability: tokenText(token),
-      token,
-    })),
-  );
+  await agent.record(...grantedEvents(tokens));
   return scope === "once" ? tokens : [];
 }
 
 async function takeBack({ run, agent }: ApprovedCaller, once: readonly Token[]): Promise<void> {
   const revoked = run.shared.ledger.revoke(once.map(({ id }) => id));
   if (revoked.length === 0) return;
-  await agent.record(
-    ...revoked.map((token) => ({
-      kind: "capability_revoked" as const,
-      token_id: token.id,
-      capability: tokenText(token),
-      reason: "it was granted for one call",
-    })),
-  );
+  await agent.record(...revokedEvents(revoked, "it was granted for one call"));
 }
 
 function questionOf(request: ToolCallRequest): Pick<Question, "tool" | "call_id" | "input"> {
