@@ -106,16 +106,16 @@ async function backup({ socketPath }: Box): Promise<string> {
 
 /** Appends until told to stop; gives how many events were acknowledged. */
 async function writing(journal: Journal, during: () => Promise<unknown>): Promise<number> {
-  let go = true;
+  const stop = new AbortController();
   let count = 0;
   const writer = (async () => {
-    while (go) {
+    while (!stop.signal.aborted) {
       await journal.append([submitted(newRunId(), `goal ${count}`)]);
       count += 1;
     }
   })();
   await during();
-  go = false;
+  stop.abort();
   await writer;
   return count;
 }

@@ -44,7 +44,9 @@ export async function stage(packed: AsyncIterable<Buffer>, folder: string): Prom
       case "end":
         await textOf(content);
         break;
-      default:
+      case "config":
+      case "environment":
+      case "state":
         files.push({ place, name, mode, file: await write(content, folder, entry) });
     }
   }
