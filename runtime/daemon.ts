@@ -15,6 +15,7 @@ import { closeRooms, type DaemonOptions, logTo, openRooms, type Rooms } from "./
 import { openDiskWatch } from "./runs/disk-watch.js";
 import { openRetention } from "./runs/retention/open-retention.js";
 import { openSchedules } from "./runs/schedules.js";
+import { type Hangups, hearHangups, stopSignal } from "./signals.js";
 import { openTelemetry } from "./telemetry.js";
 import { VERSION } from "./version.js";
 
@@ -27,18 +28,23 @@ const STOP_GRACE_MS = 5_000;
  */
 export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   const launcher = startLauncher(options.nativeDir);
-  const stop = stopSignal();
+  const signals = { stop: stopSignal(), hangups: hearHangups() };
   const rooms = await openRooms(openLiveConfiguration(options), options, launcher);
   try {
-    await serve(rooms, stop);
+    await serve(rooms, signals);
     return 0;
   } finally {
     await closeRooms(rooms);
   }
 }
 
+interface Signals {
+  readonly stop: Promise<string>;
+  readonly hangups: Hangups;
+}
+
 /** Serve until `stop` says why to end; when it returns or throws, nobody is served any more. */
-async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
+async function serve(rooms: Rooms, { stop, hangups }: Signals): Promise<void> {
   const { config, log, journal, engine, models, confinement, manager } = rooms;
   await recordStart(rooms);
   await using _notices = openNotices(rooms);
@@ -56,7 +62,7 @@ async function serve(rooms: Rooms, stop: Promise<string>): Promise<void> {
   const endpoints = await openMcpServer(rooms, deps.metrics, openApi({ handlersFor, gate }));
   log.info({ socket: config.places.socketPath, provider: models.default_provider }, "agentd ready");
   manager.ready(statusText(rooms));
-  const untilThen = keepTold(rooms);
+  const untilThen = keepTold(rooms, hangups);
   const reason = await stop;
   log.info({ reason }, "stopping");
   await endpoints?.close();
@@ -106,11 +112,4 @@ async function recordStart({ config, journal, log, confinement }: Rooms): Promis
   for (const problem of problems) log.warn(problem, "a file of the catalog disabled itself");
   if (layers.length > 0) log.info({ layers }, "agents are confined");
   else log.error("agents cannot be confined here, so none will run: see `agentd doctor`");
-}
-
-/** The first signal that asks the daemon to end. */
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
 }

@@ -5,6 +5,7 @@ import type { Confinement } from "./confinement.js";
 import type { LiveConfiguration } from "./live-configuration.js";
 import type { ModelDirectory } from "./providers/models.js";
 import type { ServiceManager } from "./service-manager.js";
+import type { Hangups } from "./signals.js";
 import type { StoreReader } from "./store/reader.js";
 
 interface Told {
@@ -20,13 +21,12 @@ interface Told {
 const STATUS_MS = 5_000;
 
 /** Reloads on SIGHUP and keeps the status text true, until it is disposed of. */
-export function keepTold(rooms: Told): Disposable {
+export function keepTold(rooms: Told, hangups: Hangups): Disposable {
   const { manager } = rooms;
-  const onHangup = () => {
+  const untilThen = hangups.listen(() => {
     manager.reloading();
     void reload(rooms).finally(() => manager.ready(statusText(rooms)));
-  };
-  process.on("SIGHUP", onHangup);
+  });
   let said = "";
   const timer = setInterval(() => {
     const text = statusText(rooms);
@@ -35,7 +35,7 @@ export function keepTold(rooms: Told): Disposable {
   }, STATUS_MS).unref();
   return {
     [Symbol.dispose]: () => {
-      process.off("SIGHUP", onHangup);
+      untilThen[Symbol.dispose]();
       clearInterval(timer);
     },
   };

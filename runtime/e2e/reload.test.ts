@@ -16,14 +16,19 @@ afterEach(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-/** Hangs up and waits until the trail says that the files were read again, for the `count`th time. */
+/** Hangs up and waits until the files were read again, for the `count`th time. */
 async function reload(count: number): Promise<WireLine> {
   world.daemon().kill("SIGHUP");
+  return reloaded(count);
+}
+
+/** Waits until the trail says so. */
+async function reloaded(count: number): Promise<WireLine> {
   const told = async () => {
     const { stdout } = await world.cli(["audit", "export", "--kind", "configuration_reloaded"]);
     return stdout.split("\n").filter((line) => line !== "");
   };
-  await expect.poll(async () => (await told()).length, { timeout: 30_000 }).toBe(count);
+  await expect.poll(async () => (await told()).length, { timeout: 60_000 }).toBe(count);
   return JSON.parse((await told()).at(-1) ?? "") as WireLine;
 }
 
@@ -61,6 +66,23 @@ it(
     expect((await explained()).granted).toEqual([]);
     expect((await ask("system.status"))["result"]).toMatchObject({ default_provider: "builtin" });
     expect(existsSync(world.socket)).toBe(true);
+  },
+  TIMEOUT,
+);
+
+it(
+  "SIGHUP while the daemon starts is heard when it is ready, and ends nothing",
+  async () => {
+    const daemon = world.startRaw();
+    await expect
+      .poll(() => existsSync(`${world.root}/var/lib/aaos/aaos.db`), {
+        timeout: 60_000,
+        interval: 5,
+      })
+      .toBe(true);
+    daemon.kill("SIGHUP");
+    await daemon.until(/agentd ready/);
+    expect((await reloaded(1))["problems"]).toEqual([]);
   },
   TIMEOUT,
 );
