@@ -107,7 +107,7 @@ describe("the life of an installed package", { timeout: 3_600_000 }, () => {
     await must("rm -r /output");
   });
 
-  it("a purge leaves no file, user, group or mount, and no key", async () => {
+  it("A24-25 a purge leaves no file, user, group or mount, and no key", async () => {
     await must(`${INSTALL} /opt/in/aaos.deb`);
     assert.equal(await must("systemctl is-active agentd.service"), "active\n");
     await must(

@@ -1,5 +1,6 @@
 import type { Compiled, HostFacts, KernelStrength } from "../protocol/compile.js";
 import type { ConfinementPlan, EgressListener } from "../protocol/confinement.js";
+import type { AgentLimits } from "./agent-limits.js";
 import { type GrantPieces, writeTrees } from "./compile-grants.js";
 import { compileLandlock } from "./compile-landlock.js";
 import { compileLimits, type Limits } from "./compile-limits.js";
@@ -17,6 +18,8 @@ export interface PlanParts {
   readonly units: Units;
   readonly grants: GrantPieces;
   readonly limits: Limits;
+  /** Of all its agent's processes. */
+  readonly together: AgentLimits;
   readonly listeners: readonly EgressListener[];
   readonly dev: boolean;
   readonly proc: ConfinementPlan["proc"];
@@ -43,7 +46,7 @@ export function buildPlan(parts: PlanParts, facts: HostFacts, abi: LandlockAbi):
   const isKept = (piece: Piece) =>
     piece.entry === null || piece.entry.type === "bind" || root.includes(piece.entry);
   const network = parts.listeners.length > 0;
-  const limits = compileLimits(parts.limits, facts.cgroup, parts.cgroupName);
+  const limits = compileLimits(parts.limits, facts.cgroup, parts.cgroupName, parts.together);
   const plan: ConfinementPlan = {
     kind: parts.kind,
     hostname: "agent",

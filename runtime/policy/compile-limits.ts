@@ -1,5 +1,6 @@
 import type { HostFacts } from "../protocol/compile.js";
-import type { CgroupPlan, ConfinementPlan } from "../protocol/confinement.js";
+import type { CgroupGroup, CgroupPlan, ConfinementPlan } from "../protocol/confinement.js";
+import type { AgentLimits } from "./agent-limits.js";
 
 const MIB = 1_048_576;
 const GIB = 1_024 * MIB;
@@ -77,13 +78,15 @@ export function limitsOf(kind: LimitClass): Limits {
 }
 
 /**
- * The rlimits, which bind each process, and the cgroup leaf, which binds them all together. A controller that is not delegated is
- * told in `notes`, with what stands in for it.
+ * The rlimits, which bind each process, and the cgroup leaf, which binds them all together; `name` is the leaf's, or `GROUP/NAME` in
+ * the group of an agent that has the limits `together`. A controller that is not delegated is told in `notes`, with what stands in for
+ * it.
  */
 export function compileLimits(
   limits: Limits,
   cgroup: HostFacts["cgroup"],
   name: string,
+  together: AgentLimits,
 ): {
   readonly rlimits: ConfinementPlan["rlimits"];
   readonly cgroup: CgroupPlan | null;
@@ -104,9 +107,21 @@ export function compileLimits(
     .filter((controller) => !has(controller))
     .map((controller) => `no cgroup ${controller} controller: ${STAND_IN[controller]}`);
   if (cgroup === null) return { rlimits, cgroup: null, notes };
+  const [leafName = "", groupName] = name.split("/").reverse();
+  const group: CgroupGroup | null =
+    groupName === undefined
+      ? null
+      : {
+          name: groupName,
+          memory_max_bytes: has("memory") ? together.memory_bytes : null,
+          pids_max: has("pids") ? together.processes : null,
+          cpu_weight: has("cpu") ? together.weight : null,
+          io_weight: has("io") ? together.weight : null,
+        };
   const leaf = {
     parent: cgroup.parent,
-    name,
+    group,
+    name: leafName,
     memory_max_bytes: has("memory") ? limits.memory_bytes : null,
     pids_max: has("pids") ? limits.processes : null,
     cpu_max_millis: has("cpu") ? limits.cpu_millis : null,
