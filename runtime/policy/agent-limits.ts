@@ -1,3 +1,4 @@
+import { assertNever } from "../base/assert-never.js";
 import type { Capability } from "../protocol/capability.js";
 import { type Limits, limitsOf } from "./compile-limits.js";
 import type { Authority } from "./facts-wanted.js";
@@ -44,7 +45,14 @@ function programLimits(capability: Capability): readonly Limits[] {
       return [limitsOf(profileOf("git").limits)];
     case "file_read":
       return [limitsOf(profileOf("rg").limits)];
-    default:
+    case "file_write":
+    case "network":
+    case "web_search":
+    case "tool":
+    case "spawn_child":
+    case "message_send":
       return [];
+    default:
+      return assertNever(capability);
   }
 }
