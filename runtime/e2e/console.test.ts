@@ -86,7 +86,7 @@ describe("agentd system console", () => {
   it("without a terminal it is a usage error", async () => {
     const ended = await world.cli(["system", "console"]);
     expect(ended.code).toBe(2);
-    expect(ended.stderr).toMatch(/aaos-console@tty1/);
+    expect(ended.stderr).toMatch(/getty@tty1/);
   });
 });
 

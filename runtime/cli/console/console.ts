@@ -1,14 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isSetUp } from "../../appliance/provision/is-set-up.js";
 import { machineStatus } from "../../appliance/status/machine-status.js";
 import { writeFileWhole } from "../../appliance/write-file.js";
 import { withinTime } from "../../base/duration.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
+import type { Output } from "../io.js";
 import { type DaemonGlimpse, type ScreenState, screenLines } from "./screen.js";
 
 const REFRESH_MS = 3_000;
@@ -18,39 +20,41 @@ const ANSWERED = "/run/aaos/access-answered";
 const DAEMON_MS = 2_000;
 
 /**
- * The screen of tty1 and the serial line, in the place of a login: drawn again only when something in it has changed. Enter opens a
- * login, `l` the last lines of the log, `s` the set-up while nobody can log in, `r` the same for who has lost access, where the boot
- * menu asked for it. Ends when its terminal does.
+ * The screen of tty1 and the serial line, in the place of a login: drawn again only when something in it has changed. `l` shows the last
+ * lines of the log, `s` the set-up while nobody can log in, `r` the same for who has lost access, where the boot menu asked for it.
+ * Ends at Enter, for a login by whoever started it, and with its terminal.
  */
 export async function runConsole(command: Command): Promise<ExitCode> {
   const { io } = command;
   let shown = "";
   while (!command.signal.aborted) {
     const state = await stateOf(command);
-    const text = screenLines(state, io.stdout.columns ?? 80).join("\n");
+    const text = screenLines(state, widthOf(io.stdout)).join("\n");
     if (text !== shown) io.stdout.write(`${CLEAR}${text}\n`);
     shown = text;
     const key = await nextKey(command);
     if (key === "closed") return 0;
     if (key === undefined) continue;
+    if (key === "\r" || key === "\n") {
+      io.stdout.write(CLEAR);
+      return 0;
+    }
     await act(key, state, command);
     shown = "";
   }
   return 0;
 }
 
+/** A serial line does not know its size: 0. */
+function widthOf({ columns = 0 }: Output): number {
+  return columns === 0 ? 80 : columns;
+}
+
 async function act(key: string, state: ScreenState, command: Command): Promise<void> {
   const { io, places } = command;
-  if (key === "\r" || key === "\n") {
+  if (key === "l") {
     io.stdout.write(CLEAR);
-    await program("login", [], command);
-  } else if (key === "l") {
-    io.stdout.write(CLEAR);
-    await program(
-      "journalctl",
-      ["-n", "40", "--no-pager", "-o", "short", "-u", "agentd", "-u", "aaos-*"],
-      command,
-    );
+    await showLog(command);
     io.stdout.write("\nAny key goes back.\n");
     while ((await nextKey(command)) === undefined);
   } else if ((key === "s" && !state.isSetUp) || (key === "r" && state.mayRecover)) {
@@ -86,14 +90,6 @@ async function glimpse(socketPath: string, signal: AbortSignal): Promise<DaemonG
   }
 }
 
-/** A key that sshd takes, a password that login takes, or a file that said all of it. */
-function isSetUp(at: (path: string) => string): boolean {
-  const keys = at("/etc/aaos/ssh/authorized_keys.d");
-  if (existsSync(at("/etc/aaos/aaos.yaml"))) return true;
-  if (existsSync(keys) && readdirSync(keys).length > 0) return true;
-  return /^aaos:\$/m.test(textOr(at("/etc/shadow")));
-}
-
 function textOr(file: string): string {
   try {
     return readFileSync(file, "utf8");
@@ -121,9 +117,10 @@ async function nextKey({ io }: Command): Promise<string | undefined> {
   }
 }
 
-/** A program of the system on this very terminal, to its end. */
-async function program(name: string, args: readonly string[], { io }: Command): Promise<void> {
-  const child = spawn(name, args, { stdio: "inherit" });
+/** On this very terminal. */
+async function showLog({ io }: Command): Promise<void> {
+  const args = ["-n", "40", "--no-pager", "-o", "short", "-u", "agentd", "-u", "aaos-*"];
+  const child = spawn("journalctl", args, { stdio: "inherit" });
   const failed = once(child, "error").then(([error]) => io.stdout.write(`${String(error)}\n`));
   await Promise.race([once(child, "close"), failed]);
 }

@@ -6,7 +6,7 @@ import type { Command } from "../command.js";
 export async function systemConsole(command: Command): Promise<ExitCode> {
   if (command.io.stdin.isTTY !== true || command.io.stdout.isTTY !== true)
     throw new AgentdError("usage", "system console", "there is no terminal to draw on", {
-      hint: "It stands in the place of getty: aaos-console@tty1.service. `agentd system status` tells the same.",
+      hint: "It stands in the place of a login: getty@tty1.service. `agentd system status` tells the same.",
     });
   const { runConsole } = await import("../console/console.js");
   return runConsole(command);
