@@ -60,9 +60,9 @@ async function act(key: string, state: ScreenState, command: Command): Promise<v
   } else if ((key === "s" && !state.isSetUp) || (key === "r" && state.mayRecover)) {
     io.stdout.write(CLEAR);
     const { setUp } = await import("./set-up.js");
-    const isDone = await setUp(command, { onlyAccess: key === "r" });
+    const isDone = await setUp(command, key === "r" ? "access" : "all");
     if (key === "r" && isDone) writeFileWhole(join(places.root, ANSWERED), "", { mode: 0o644 });
-    io.stdout.write(`\nBack in a moment (${places.root}).\n`);
+    io.stdout.write("\nBack in a moment.\n");
     await sleep(1_500);
   }
 }
