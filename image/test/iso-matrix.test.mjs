@@ -85,7 +85,7 @@ describe("the ISO, every way", () => {
     }
   });
 
-  it("no network, no disk, 1 GB and a clock of 2010: starts, and agentd answers", async (t) => {
+  it("no network, no disk, 1 GB and a clock of 2010: starts, agentd answers, the screen says what is missing", async (t) => {
     const lacking = {
       name: "iso-poor",
       memoryMb: 1024,
@@ -94,7 +94,18 @@ describe("the ISO, every way", () => {
     await withVm(lacking, async (vm) => {
       await isReady(vm, t);
       t.diagnostic(await vm.must("free --mega; date; swapon --show"));
-      assert.equal((await vm.run("agentd doctor", { timeoutMs: 300_000 })).status, 0);
+      for (const missing of [
+        /Network +no card was found/,
+        /! The clock says 2010-01-01, which cannot be right/,
+        /! There is no disk: this system runs from its medium/,
+        /! Only \d+ MB of memory/,
+        /agentd +runs/,
+      ])
+        await vm.waitFor(missing, { timeoutMs: 300_000 });
+      const { status, stdout } = await vm.run("agentd doctor", { timeoutMs: 300_000 });
+      assert.equal(status, 1, "a wrong clock is no machine that is well");
+      assert.match(stdout, /✗ clock +2010/);
+      assert.equal(stdout.match(/✗/g)?.length, 1, stdout);
     });
   });
 
@@ -111,7 +122,8 @@ ExecStart=/bin/sh -c 'dd if=/dev/zero of=/fill bs=1M || true'
       "systemd.unit-dropin.sysinit.target~fill": "[Unit]\nWants=fill.service\n",
     };
     await withVm({ name: "iso-full", credentials, memoryMb: 1536 }, async (vm) => {
-      await vm.waitFor(/login:|aaOS [0-9]/, { timeoutMs: 600_000 });
+      await vm.waitFor(/! \/ is full \(0 MB free\): remove files/, { timeoutMs: 900_000 });
+      await vm.waitFor(/Nobody can log in yet/);
       assert.match(await vm.must("df --output=pcent / | tail -n 1"), /100%/);
     });
   });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bootedFrom, type MachineStatus } from "../appliance/status/machine-status.js";
 import { type ScreenState, screenLines } from "../cli/console/screen.js";
+import { troublesOf } from "../cli/console/troubles.js";
 import { CTRL_C, DOWN, ENTER, onTerminal } from "./terminal.js";
 import { makeWorld, type World } from "./world.js";
 
@@ -134,6 +135,7 @@ describe("the screen", () => {
       {
         machine: { ...machine, ...of },
         daemon: { provider: "builtin", runs: 0 },
+        troubles: [],
         isSetUp: true,
         mayRecover: false,
         ...changed,
@@ -156,6 +158,27 @@ describe("the screen", () => {
     expect(draw({ daemon: { provider: "deepseek", runs: 2 } })).toMatch(
       /2 runs under way[\s\S]*agentd submit/,
     );
+  });
+
+  it("says what is wrong with clock, disk, data volume and memory, and nothing where all is well", () => {
+    const well = { machine, now: Date.parse("2027-01-01"), blockDevices: ["vda"], degraded: "" };
+    const big = { ...machine, memory: { total: 8 * 2 ** 30, available: 1 } };
+    expect(troublesOf({ ...well, machine: big })).toEqual([]);
+    const full = {
+      ...machine,
+      memory: { total: 2 ** 30, available: 1 },
+      disks: [{ path: "/", total: 2 ** 30, free: 0 }],
+    };
+    const wrong = { machine: full, now: 0, blockDevices: ["sr0", "loop0"], degraded: "no data" };
+    const text = draw({ troubles: troublesOf(wrong) });
+    for (const part of [
+      /! The data volume is not in use: no data/,
+      /! \/ is full/,
+      /! The clock says 1970-01-01/,
+      /! There is no disk/,
+      /! Only 1024 MB of memory/,
+    ])
+      expect(text).toMatch(part);
   });
 
   it("says what is missing: network, access, a file that was refused; and no control character gets through", () => {

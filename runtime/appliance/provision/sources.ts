@@ -96,8 +96,9 @@ async function answerOf(url: string, request: typeof fetch, until: AbortSignal):
       return await request(url, { signal: until, redirect: "error" });
     } catch (thrown) {
       if (until.aborted) throw thrown;
-      await sleep(RETRY_MS, undefined, { signal: until }).catch(() => undefined);
-      if (until.aborted) throw thrown;
+      await sleep(RETRY_MS, undefined, { signal: until }).catch(() => {
+        throw thrown;
+      });
     }
   }
 }

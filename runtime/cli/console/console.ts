@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSetUp } from "../../appliance/provision/is-set-up.js";
@@ -12,6 +12,7 @@ import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
 import type { Output } from "../io.js";
 import { type DaemonGlimpse, type ScreenState, screenLines } from "./screen.js";
+import { troublesOf } from "./troubles.js";
 
 const REFRESH_MS = 3_000;
 const CLEAR = "\u001b[2J\u001b[H";
@@ -69,8 +70,12 @@ async function act(key: string, state: ScreenState, command: Command): Promise<v
 
 async function stateOf({ places, signal }: Command): Promise<ScreenState> {
   const at = (path: string): string => join(places.root, path);
+  const machine = machineStatus(places);
+  const blockDevices = existsSync(at("/sys/block")) ? readdirSync(at("/sys/block")) : [];
+  const degraded = textOr(at("/run/aaos/degraded")).trim().replaceAll("\n", "; ");
   return {
-    machine: machineStatus(places),
+    machine,
+    troubles: troublesOf({ machine, now: Date.now(), blockDevices, degraded }),
     daemon: await glimpse(places.socketPath, signal),
     isSetUp: isSetUp(at),
     mayRecover:

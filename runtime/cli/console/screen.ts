@@ -12,6 +12,8 @@ export interface DaemonGlimpse {
 export interface ScreenState {
   readonly machine: MachineStatus;
   readonly daemon: DaemonGlimpse | null;
+  /** What is missing or wrong, a line each. */
+  readonly troubles: readonly string[];
   /** Whether somebody can come in: a key, a password, or a file that provisioned the machine. */
   readonly isSetUp: boolean;
   /** Whether the boot asked for the entry of those who have lost their access. */
@@ -22,7 +24,7 @@ const OPERATOR = "aaos";
 
 /** The screen's lines, plain text, at most `columns` wide. Nothing in it changes by itself but what has changed. Pure. */
 export function screenLines(state: ScreenState, columns: number): readonly string[] {
-  const { machine, daemon, isSetUp, mayRecover } = state;
+  const { machine, daemon, troubles, isSetUp, mayRecover } = state;
   const lines = [
     `${machine.product} ${machine.version}   ${machine.host}   ${machine.booted_from}`,
     "",
@@ -33,6 +35,7 @@ export function screenLines(state: ScreenState, columns: number): readonly strin
     `Provider   ${providerText(daemon)}`,
     `Selftest   ${selftestText(machine.selftest)}`,
     ...provisionLines(machine.provisioning),
+    ...troubles.map((trouble) => `! ${trouble}`),
     "",
     ...nextSteps(state),
     "",
