@@ -96,16 +96,16 @@ describe("the ISO, every way", () => {
       t.diagnostic(await vm.must("free --mega; date; swapon --show"));
       for (const missing of [
         /Network +no card was found/,
-        /! The clock says 2010-01-01, which cannot be right/,
+        /! No time server has set the clock: 20/,
         /! There is no disk: this system runs from its medium/,
         /! Only \d+ MB of memory/,
         /agentd +runs/,
       ])
         await vm.waitFor(missing, { timeoutMs: 300_000 });
+      // A clock that has stopped stands at the image's own day at the earliest.
+      assert.ok(Number(await vm.must("date +%s")) > Date.parse("2026-01-01") / 1000);
       const { status, stdout } = await vm.run("agentd doctor", { timeoutMs: 300_000 });
-      assert.equal(status, 1, "a wrong clock is no machine that is well");
-      assert.match(stdout, /✗ clock +2010/);
-      assert.equal(stdout.match(/✗/g)?.length, 1, stdout);
+      assert.equal(status, 0, stdout);
     });
   });
 

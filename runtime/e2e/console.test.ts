@@ -161,20 +161,21 @@ describe("the screen", () => {
   });
 
   it("says what is wrong with clock, disk, data volume and memory, and nothing where all is well", () => {
-    const well = { machine, now: Date.parse("2027-01-01"), blockDevices: ["vda"], degraded: "" };
+    const well = { now: Date.parse("2027-01-01"), isTimeSet: true, degraded: "" };
     const big = { ...machine, memory: { total: 8 * 2 ** 30, available: 1 } };
-    expect(troublesOf({ ...well, machine: big })).toEqual([]);
+    expect(troublesOf({ ...well, machine: big, blockDevices: ["vda"] })).toEqual([]);
     const full = {
       ...machine,
       memory: { total: 2 ** 30, available: 1 },
       disks: [{ path: "/", total: 2 ** 30, free: 0 }],
     };
-    const wrong = { machine: full, now: 0, blockDevices: ["sr0", "loop0"], degraded: "no data" };
-    const text = draw({ troubles: troublesOf(wrong) });
+    const wrong = { now: 0, isTimeSet: false, degraded: "no data" };
+    const troubles = troublesOf({ ...wrong, machine: full, blockDevices: ["sr0", "loop0"] });
+    const text = draw({ troubles });
     for (const part of [
       /! The data volume is not in use: no data/,
       /! \/ is full/,
-      /! The clock says 1970-01-01/,
+      /! No time server has set the clock: 1970-01-01 00:00 UTC/,
       /! There is no disk/,
       /! Only 1024 MB of memory/,
     ])

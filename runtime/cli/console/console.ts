@@ -18,6 +18,7 @@ const REFRESH_MS = 3_000;
 const CLEAR = "\u001b[2J\u001b[H";
 /** The boot menu's entry for lost access serves once. */
 const ANSWERED = "/run/aaos/access-answered";
+const TIME_SET = "/run/systemd/timesync/synchronized";
 const DAEMON_MS = 2_000;
 
 /**
@@ -75,7 +76,11 @@ async function stateOf({ places, signal }: Command): Promise<ScreenState> {
   const degraded = textOr(at("/run/aaos/degraded")).trim().replaceAll("\n", "; ");
   return {
     machine,
-    troubles: troublesOf({ machine, now: Date.now(), blockDevices, degraded }),
+    // systemd-timesyncd leaves the file; whose clock another program keeps is not this screen's to judge.
+    troubles: troublesOf({
+      ...{ machine, now: Date.now(), blockDevices, degraded },
+      isTimeSet: machine.booted_from === "package" || existsSync(at(TIME_SET)),
+    }),
     daemon: await glimpse(places.socketPath, signal),
     isSetUp: isSetUp(at),
     mayRecover:

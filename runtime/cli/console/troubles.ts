@@ -3,8 +3,9 @@ import type { MachineStatus } from "../../appliance/status/machine-status.js";
 /** What the troubles are judged by, read here and now. */
 export interface Surroundings {
   readonly machine: MachineStatus;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, and whether a time server has set it. */
   readonly now: number;
+  readonly isTimeSet: boolean;
   /** Names in /sys/block. */
   readonly blockDevices: readonly string[];
   /** What the start of an installed disk left in /run/aaos/degraded; empty where all is well. */
@@ -12,26 +13,24 @@ export interface Surroundings {
 }
 
 const MIB = 1_048_576;
-/** No machine that runs this can be in a year before it was written. */
-const EARLIEST = Date.parse("2026-01-01T00:00:00Z");
 const EMPTY_BYTES = 32 * MIB;
 const SCARCE_MEMORY_BYTES = 1_100 * MIB;
 const NO_DISK = /^(?:loop|zram|ram|sr|fd|dm-)/;
 
 /** What is missing or wrong on this machine, in words, for its screen; what is well is not told. Pure. */
 export function troublesOf(around: Surroundings): readonly string[] {
-  const { machine, now, blockDevices, degraded } = around;
+  const { machine, now, isTimeSet, blockDevices, degraded } = around;
   const isLive = machine.booted_from === "live";
   return [
     ...(degraded === "" ? [] : [`The data volume is not in use: ${degraded}`]),
     ...machine.disks
       .filter(({ free, total }) => total > 0 && free < EMPTY_BYTES)
       .map(({ path, free }) => `${path} is full (${Math.floor(free / MIB)} MB free): remove files`),
-    ...(now < EARLIEST
-      ? [
-          `The clock says ${new Date(now).toISOString().slice(0, 10)}, which cannot be right: HTTPS fails until it is`,
-        ]
-      : []),
+    ...(isTimeSet
+      ? []
+      : [
+          `No time server has set the clock: ${new Date(now).toISOString().slice(0, 16).replace("T", " ")} UTC`,
+        ]),
     ...(isLive && blockDevices.every((name) => NO_DISK.test(name))
       ? ["There is no disk: this system runs from its medium and keeps nothing"]
       : []),
