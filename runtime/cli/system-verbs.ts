@@ -63,4 +63,29 @@ export function registerSystem(program: Commander, act: Act): void {
         (await import("./verbs/system.js")).systemFactoryReset(command, options),
       ),
     );
+  registerToolchain(system, act);
+}
+
+/** Programs for agents that the image does not carry. */
+function registerToolchain(system: Commander, act: Act): void {
+  const verbs = () => import("./verbs/system-toolchain.js");
+  const toolchain = system
+    .command("toolchain")
+    .description("Debian packages for agents, on the data volume: cargo, npm, pandoc, python3");
+  toolchain
+    .command("list")
+    .description("what was added")
+    .action(() => act(async (command) => (await verbs()).toolchainList(command)));
+  toolchain
+    .command("add")
+    .description("fetch a Debian package with what it needs; roles name its programs by exec")
+    .argument("<NAME>")
+    .action((name: string) => act(async (command) => (await verbs()).toolchainAdd(command, name)));
+  toolchain
+    .command("remove")
+    .description("take it away again")
+    .argument("<NAME>")
+    .action((name: string) =>
+      act(async (command) => (await verbs()).toolchainRemove(command, name)),
+    );
 }
