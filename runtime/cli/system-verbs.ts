@@ -1,6 +1,7 @@
 import type { Command as Commander } from "commander";
 import type { Act } from "./run-verbs.js";
 import type { UpgradeOptions } from "./verbs/system.js";
+import type { SystemConsoleOptions } from "./verbs/system-console.js";
 import type { InstallOptions } from "./verbs/system-install.js";
 
 /** `agentd system …`: the machine itself. */
@@ -19,21 +20,7 @@ export function registerSystem(program: Commander, act: Act): void {
         (await import("./verbs/system-install.js")).systemInstall(command, disk, options),
       ),
     );
-  system
-    .command("status")
-    .description(
-      "version, slot, uptime, disk, memory, temperature, network, selftest; on slots what starts next",
-    )
-    .option("--verify", "read both slots whole and compare with what was written")
-    .action((options: { verify?: boolean }) =>
-      act(async (command) => (await import("./verbs/system.js")).systemStatus(command, options)),
-    );
-  system
-    .command("console")
-    .description("the screen of tty1 and the serial line; Enter logs in, l shows the log")
-    .action(() =>
-      act(async (command) => (await import("./verbs/system-console.js")).systemConsole(command)),
-    );
+  registerMachineViews(system, act);
   system
     .command("upgrade")
     .description("put a signed bundle into the slot that does not run")
@@ -64,6 +51,32 @@ export function registerSystem(program: Commander, act: Act): void {
       ),
     );
   registerToolchain(system, act);
+}
+
+/** What is shown of the machine. */
+function registerMachineViews(system: Commander, act: Act): void {
+  system
+    .command("status")
+    .description(
+      "version, slot, uptime, disk, memory, temperature, network, selftest; on slots what starts next",
+    )
+    .option("--verify", "read both slots whole and compare with what was written")
+    .action((options: { verify?: boolean }) =>
+      act(async (command) => (await import("./verbs/system.js")).systemStatus(command, options)),
+    );
+  system
+    .command("console")
+    .description("the screen of tty1 and the serial line; Enter leaves it, l shows the log")
+    .option(
+      "--calm <TIME>",
+      "end when nothing has changed for so long, and leave the screen as it is",
+    )
+    .option("--key <KEY>", "begin as if this key had been pressed")
+    .action((options: SystemConsoleOptions) =>
+      act(async (command) =>
+        (await import("./verbs/system-console.js")).systemConsole(command, options),
+      ),
+    );
 }
 
 /** Programs for agents that the image does not carry. */

@@ -84,6 +84,27 @@ describe("agentd system console", () => {
     TIMEOUT,
   );
 
+  it(
+    "ends with 4 at Enter, and by itself when nothing has changed for a while; a key pressed meanwhile is given to the next one",
+    async () => {
+      const args = ["--root", world.root, "system", "console"];
+      {
+        await using terminal = onTerminal(args);
+        await terminal.see(/Host key/);
+        terminal.type(ENTER);
+        expect(await terminal.ended).toBe(4);
+      }
+      {
+        await using terminal = onTerminal([...args, "--calm", "1"]);
+        await terminal.see(/Host key/);
+        expect(await terminal.ended).toBe(0);
+      }
+      await using terminal = onTerminal([...args, "--key", "s"]);
+      await terminal.see(/How will you log in/);
+    },
+    TIMEOUT,
+  );
+
   it("without a terminal it is a usage error", async () => {
     const ended = await world.cli(["system", "console"]);
     expect(ended.code).toBe(2);
@@ -99,6 +120,10 @@ describe("agentd system status", () => {
         "run/aaos/provision.json",
         '{"state":"refused","source":"the volume CIDATA","problems":["user-data:3: hostname: is no host name"],"notes":[]}',
       );
+      // One that could not report has failed.
+      world.put("run/aaos/selftest.json", '{"error":{"kind":"run_failed"}}');
+      const failed = await world.json<{ machine: MachineStatus }>(["system", "status"]);
+      expect(failed.machine.selftest).toMatchObject({ ok: false });
       world.put("run/aaos/selftest.json", '{"ok":true,"elapsed_ms":4200,"checks":[]}');
       const { machine: status } = await world.json<{ machine: MachineStatus }>([
         "system",
@@ -134,7 +159,7 @@ describe("the screen", () => {
     screenLines(
       {
         machine: { ...machine, ...of },
-        daemon: { provider: "builtin", runs: 0 },
+        daemon: { provider: "builtin" },
         troubles: [],
         isSetUp: true,
         mayRecover: false,
@@ -155,9 +180,7 @@ describe("the screen", () => {
       "agentd configure",
     ])
       expect(text).toContain(part);
-    expect(draw({ daemon: { provider: "deepseek", runs: 2 } })).toMatch(
-      /2 runs under way[\s\S]*agentd submit/,
-    );
+    expect(draw({ daemon: { provider: "deepseek" } })).toMatch(/deepseek[\s\S]*agentd submit/);
   });
 
   it("says what is wrong with clock, disk, data volume and memory, and nothing where all is well", () => {
@@ -197,5 +220,10 @@ describe("the screen", () => {
     const text = draw({}, { provisioning: refused });
     expect(text).toMatch(/was refused \(CIDATA\)/);
     expect(text).not.toContain("\u001b");
+    // What is too long for a line goes on in the next one.
+    const problems = [`aaos.yaml:2: users: ${"word ".repeat(30)}end`];
+    const narrow = draw({}, { provisioning: { ...refused, problems } }).split("\n");
+    expect(Math.max(...narrow.map(({ length }) => length))).toBeLessThanOrEqual(100);
+    expect(narrow.join("\n")).toMatch(/word\n {2}word[\s\S]*end/);
   });
 });

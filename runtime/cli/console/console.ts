@@ -21,25 +21,46 @@ const ANSWERED = "/run/aaos/access-answered";
 const TIME_SET = "/run/systemd/timesync/synchronized";
 const DAEMON_MS = 2_000;
 
+export interface ConsoleOptions {
+  readonly calmMs: number | undefined;
+  /** A key that was pressed before this began. */
+  readonly key: string | undefined;
+}
+
 /**
  * The screen of tty1 and the serial line, in the place of a login: drawn again only when something in it has changed. `l` shows the last
  * lines of the log, `s` the set-up while nobody can log in, `r` the same for who has lost access, where the boot menu asked for it.
- * Ends at Enter, for a login by whoever started it, and with its terminal.
+ * Ends at Enter with 4, for a login by whoever started it, and with its terminal; with `calm`, too, when nothing has changed for so
+ * long: the screen stays where it is.
  */
-export async function runConsole(command: Command): Promise<ExitCode> {
+export async function runConsole(
+  command: Command,
+  { calmMs, key: first }: ConsoleOptions,
+): Promise<ExitCode> {
   const { io } = command;
   let shown = "";
+  let pressed = first;
+  let changed = performance.now();
+  let daemon: DaemonGlimpse | null = null;
   while (!command.signal.aborted) {
-    const state = await stateOf(command);
+    const state = await stateOf(command, daemon);
+    daemon = state.daemon;
     const text = screenLines(state, widthOf(io.stdout)).join("\n");
-    if (text !== shown) io.stdout.write(`${CLEAR}${text}\n`);
+    if (text !== shown) {
+      io.stdout.write(`${CLEAR}${text}\n`);
+      changed = performance.now();
+    }
     shown = text;
-    const key = await nextKey(command);
+    const key = pressed ?? (await nextKey(command));
+    pressed = undefined;
     if (key === "closed") return 0;
-    if (key === undefined) continue;
+    if (key === undefined) {
+      if (calmMs !== undefined && performance.now() - changed > calmMs) return 0;
+      continue;
+    }
     if (key === "\r" || key === "\n") {
       io.stdout.write(CLEAR);
-      return 0;
+      return 4;
     }
     await act(key, state, command);
     shown = "";
@@ -69,7 +90,10 @@ async function act(key: string, state: ScreenState, command: Command): Promise<v
   }
 }
 
-async function stateOf({ places, signal }: Command): Promise<ScreenState> {
+async function stateOf(
+  { places, signal }: Command,
+  last: DaemonGlimpse | null,
+): Promise<ScreenState> {
   const at = (path: string): string => join(places.root, path);
   const machine = machineStatus(places);
   const blockDevices = existsSync(at("/sys/block")) ? readdirSync(at("/sys/block")) : [];
@@ -81,7 +105,7 @@ async function stateOf({ places, signal }: Command): Promise<ScreenState> {
       ...{ machine, now: Date.now(), blockDevices, degraded },
       isTimeSet: machine.booted_from === "package" || existsSync(at(TIME_SET)),
     }),
-    daemon: await glimpse(places.socketPath, signal),
+    daemon: await glimpse(places.socketPath, last, signal),
     isSetUp: isSetUp(at),
     mayRecover:
       /(?:^|\s)aaos\.access=reset(?:\s|$)/.test(textOr(at("/proc/cmdline"))) &&
@@ -89,14 +113,19 @@ async function stateOf({ places, signal }: Command): Promise<ScreenState> {
   };
 }
 
-async function glimpse(socketPath: string, signal: AbortSignal): Promise<DaemonGlimpse | null> {
+/** What it said the last time holds as long as its socket is there: a machine that is busy answers late. */
+async function glimpse(
+  socketPath: string,
+  last: DaemonGlimpse | null,
+  signal: AbortSignal,
+): Promise<DaemonGlimpse | null> {
   try {
     const status = await withinTime(DAEMON_MS, signal, (until) =>
       connectTo(socketPath).call("system.status", {}, until),
     );
-    return { provider: status.default_provider, runs: status.runs_active };
+    return { provider: status.default_provider };
   } catch {
-    return null;
+    return existsSync(socketPath) ? last : null;
   }
 }
 
