@@ -110,11 +110,9 @@ async function submitOne(client: ReturnType<typeof connectTo>, what: string): Pr
 /** Asks for the list until it is told to end, on a thread of its own and as a new client each time; gives back how long each took, in ms. */
 async function probe({ socket, port }: { readonly socket: string; readonly port: MessagePort }) {
   const took: number[] = [];
-  let isOver = false;
-  port.once("message", () => {
-    isOver = true;
-  });
-  while (!isOver) {
+  const over = new AbortController();
+  port.once("message", () => over.abort());
+  while (!over.signal.aborted) {
     const asked = performance.now();
     using client = await rawClient(socket);
     client.request("run.list", {});
