@@ -41,14 +41,17 @@ bool send_report(int control, const Report& report, const int* fds = nullptr,
 }
 
 // Acknowledges a step, or reports its failure and ends the process: nothing runs after a failed
-// step.
-void acknowledge(const Launch& launch, Step step, int error, int detail = -1) {
+// step. The launcher hears of a step when it has something to answer, or to tell the daemon.
+void acknowledge(Launch& launch, Step step, int error, int detail = -1) {
+  launch.done |= error == 0 ? bit(step) : 0;
   Report report;
   report.type = error == 0 ? Report::kDone : Report::kFailed;
   report.step = step;
   report.error = error;
   report.detail = detail;
-  if (!send_report(launch.control, report) || error != 0) {
+  report.done = launch.done;
+  const bool heard = error != 0 || step == Step::kRelease || step == Step::kExec;
+  if ((heard && !send_report(launch.control, report)) || error != 0) {
     _exit(1);
   }
 #ifdef AAOS_ABLATION
@@ -84,15 +87,15 @@ int keep_descriptors(Launch& launch) {
   return sys::close_range(static_cast<unsigned>(target) + 1, ~0U, 0) == 0 ? 0 : errno;
 }
 
-// A launcher that died before this was called is noticed by the next acknowledgement, whose socket
-// is closed then.
+// A launcher that died before this was called is noticed at the release, whose socket is closed
+// then.
 int die_with_launcher() {
   return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 ? errno : 0;
 }
 
 // Asks to go on. Set once more, because the kernel forgets the death signal where credentials
 // change.
-int await_release(const Launch& launch) {
+int await_release(Launch& launch) {
   char go = 0;
   if (const int error = die_with_launcher(); error != 0) {
     return error;
@@ -180,7 +183,7 @@ void block_signals() {
   sigprocmask(SIG_SETMASK, &blocked, nullptr);
 }
 
-void hand_over_listeners(const Launch& launch) {
+void hand_over_listeners(Launch& launch) {
   int fds[kMaxListeners];
   int detail = -1;
   const std::size_t count = launch.plan.listeners.size();
@@ -202,7 +205,7 @@ void hand_over_listeners(const Launch& launch) {
   acknowledge(launch, Step::kListeners, 0);
 }
 
-void build_root(const Launch& launch) {
+void build_root(Launch& launch) {
   int root_fd = -1;
   int detail = -1;
   int error = mounts::build(launch.root, root_fd, detail);

@@ -26,6 +26,7 @@ struct Launch {
   int descriptors[kMaxDescriptors] = {}; // become 0, 1, 2, … of the program
   std::size_t descriptor_count = 0;
   int control = -1;
+  std::uint32_t done = 0; // bits of the steps that are
 #ifdef AAOS_ABLATION
   int pause_at = -1;
 #endif

@@ -17,10 +17,6 @@
 namespace aaos {
 namespace {
 
-constexpr std::uint32_t bit(Step step) {
-  return 1u << static_cast<unsigned>(step);
-}
-
 std::uint64_t microseconds(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 +
          static_cast<std::uint64_t>(time.tv_usec);
@@ -203,7 +199,7 @@ void Sandbox::accept_report(const Report& report, std::vector<UniqueFd> fds) {
   case Report::kDone:
     break;
   }
-  steps_done_ |= bit(report.step);
+  steps_done_ |= report.done;
   if (report.step == Step::kRelease) {
     const bool listening =
         listeners_.size() == launch_.plan.listeners.size() || omits(launch_.plan, kOmitNet);

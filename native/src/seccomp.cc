@@ -66,23 +66,6 @@ void prologue(Program& out) {
 #endif
 }
 
-// A run of neighbouring numbers with the same constant answer.
-struct Range {
-  std::uint32_t first;
-  std::uint32_t last;
-  std::uint32_t answer;
-};
-
-void constant(Program& out, const Range& range) {
-  if (range.first == range.last) {
-    out.push_back(jump(BPF_JEQ, range.first, 0, 1));
-  } else {
-    out.push_back(jump(BPF_JGE, range.first, 0, 2));
-    out.push_back(jump(BPF_JGT, range.last, 1, 0));
-  }
-  out.push_back(give(range.answer));
-}
-
 // One rule of a number that is already matched; falls through where a check does not hold. Three
 // instructions a check.
 void conditional(Program& out, const SyscallRule& rule) {
@@ -96,41 +79,91 @@ void conditional(Program& out, const SyscallRule& rule) {
   out.push_back(give(kReturns[rule.action]));
 }
 
-using ByNumber = std::map<std::uint32_t, std::vector<const SyscallRule*>>;
+// What is decided for every number from `first` to the next case's: where there are rules with
+// checks, they, else one constant answer.
+struct Case {
+  std::uint32_t first;
+  std::uint32_t answer;
+  std::vector<const SyscallRule*> rules;
+};
 
-std::vector<Range> constant_ranges(const ByNumber& table) {
-  std::vector<Range> ranges;
-  for (const auto& [nr, rules] : table) {
-    if (!rules.front()->checks.empty()) {
-      continue;
-    }
-    const std::uint32_t answer = kReturns[rules.front()->action];
-    if (!ranges.empty() && ranges.back().last + 1 == nr && ranges.back().answer == answer) {
-      ranges.back().last = nr;
-    } else {
-      ranges.push_back({nr, nr, answer});
+// Every number there is, in order, neighbours with the same constant answer together.
+class Cases {
+public:
+  explicit Cases(std::uint32_t fallback) : fallback_(fallback), cases_{{0, fallback, {}}} {}
+
+  // Numbers in ascending order.
+  void constant(std::uint32_t nr, std::uint32_t answer) {
+    drop_empty(nr);
+    push_constant(nr, answer);
+    push_constant(nr + 1, fallback_);
+  }
+
+  // Rules of one number, tried in order; the fallback where none holds.
+  void conditional(std::uint32_t nr, const std::vector<const SyscallRule*>& rules) {
+    drop_empty(nr);
+    cases_.push_back({nr, fallback_, rules});
+    cases_.push_back({nr + 1, fallback_, {}});
+  }
+
+  void emit(Program& out) const { emit(out, 0, cases_.size()); }
+
+private:
+  // What was to be answered from `nr` on, which is about to be said anew.
+  void drop_empty(std::uint32_t nr) {
+    if (cases_.back().first == nr) {
+      cases_.pop_back();
     }
   }
-  return ranges;
-}
 
-// Rules of one number, tried in order; the default where none holds. False if a jump over them
-// would not fit a byte.
-bool group(Program& out, std::uint32_t nr, const std::vector<const SyscallRule*>& rules,
-           std::uint32_t fallback) {
-  Program body;
-  for (const SyscallRule* rule : rules) {
-    conditional(body, *rule);
-    if (rule->checks.empty()) {
-      break;
+  void push_constant(std::uint32_t first, std::uint32_t answer) {
+    if (cases_.empty() || !cases_.back().rules.empty() || cases_.back().answer != answer) {
+      cases_.push_back({first, answer, {}});
     }
   }
-  body.push_back(give(fallback));
-  // A long body is entered by a near jump over one far jump.
-  out.push_back(jump(BPF_JEQ, nr, 1, 0));
-  out.push_back(BPF_STMT(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(body.size())));
-  out.insert(out.end(), body.begin(), body.end());
-  return out.size() <= BPF_MAXINSNS;
+
+  // A balanced search by number, so that no call pays for the table's length, nor does the kernel,
+  // which tries every number when a filter is installed.
+  void emit(Program& out, std::size_t from, std::size_t to) const {
+    if (to - from == 1) {
+      return emit(out, cases_[from]);
+    }
+    const std::size_t middle = from + (to - from) / 2;
+    const std::size_t at = out.size();
+    out.push_back(give(fallback_)); // the jump, once its distance is known
+    emit(out, from, middle);
+    const std::size_t distance = out.size() - at - 1;
+    const std::uint32_t pivot = cases_[middle].first;
+    if (distance <= UINT8_MAX) {
+      out[at] = jump(BPF_JGE, pivot, distance, 0);
+    } else { // too far for a conditional jump
+      const auto far = static_cast<std::uint32_t>(distance);
+      out[at] = jump(BPF_JGE, pivot, 0, 1);
+      out.insert(out.begin() + static_cast<std::ptrdiff_t>(at) + 1, BPF_STMT(BPF_JMP | BPF_JA, far));
+    }
+    emit(out, middle, to);
+  }
+
+  static void emit(Program& out, const Case& of) {
+    for (const SyscallRule* rule : of.rules) {
+      aaos::seccomp::conditional(out, *rule);
+      if (rule->checks.empty()) {
+        return;
+      }
+    }
+    out.push_back(give(of.answer));
+  }
+
+  std::uint32_t fallback_;
+  std::vector<Case> cases_;
+};
+
+// The whole filter of a table.
+Program filter(const Cases& cases) {
+  Program out;
+  prologue(out);
+  cases.emit(out);
+  return out;
 }
 
 sock_fprog fprog(const Program& program) {
@@ -143,44 +176,38 @@ bool assemble(const Seccomp& plan, Program& out) {
   if (plan.arch != kArch) {
     return false;
   }
-  ByNumber table;
+  std::map<std::uint32_t, std::vector<const SyscallRule*>> table;
   for (const SyscallRule& rule : plan.rules) {
     table[rule.nr].push_back(&rule);
   }
-  out.clear();
-  prologue(out);
-  for (const Range& range : constant_ranges(table)) {
-    constant(out, range);
-  }
-  const std::uint32_t fallback = kReturns[plan.default_action];
+  Cases cases(kReturns[plan.default_action]);
   for (const auto& [nr, rules] : table) {
-    if (!rules.front()->checks.empty() && !group(out, nr, rules, fallback)) {
-      return false;
+    if (rules.front()->checks.empty()) {
+      cases.constant(nr, kReturns[rules.front()->action]);
+    } else {
+      cases.conditional(nr, rules);
     }
   }
-  out.push_back(give(fallback));
+  out = filter(cases);
   return out.size() <= BPF_MAXINSNS;
 }
 
 Program exec_filter() {
-  Program out;
-  prologue(out);
-  constant(out, {SYS_execve, SYS_execve, SECCOMP_RET_USER_NOTIF});
-  constant(out, {SYS_execveat, SYS_execveat, SECCOMP_RET_USER_NOTIF});
-  out.push_back(give(SECCOMP_RET_ALLOW));
-  return out;
+  Cases cases(SECCOMP_RET_ALLOW);
+  cases.constant(SYS_execve, SECCOMP_RET_USER_NOTIF);
+  cases.constant(SYS_execveat, SECCOMP_RET_USER_NOTIF);
+  return filter(cases);
 }
 
 Program init_filter() {
-  Program out;
-  prologue(out);
-  for (const long nr : {SYS_wait4, SYS_rt_sigtimedwait, SYS_rt_sigreturn, SYS_restart_syscall,
-                        SYS_kill, SYS_sendto, SYS_exit, SYS_exit_group}) {
-    const auto number = static_cast<std::uint32_t>(nr);
-    constant(out, {number, number, SECCOMP_RET_ALLOW});
+  long allowed[] = {SYS_wait4, SYS_rt_sigtimedwait, SYS_rt_sigreturn, SYS_restart_syscall,
+                    SYS_kill,  SYS_sendto,          SYS_exit,         SYS_exit_group};
+  std::sort(std::begin(allowed), std::end(allowed)); // their order differs between architectures
+  Cases cases(SECCOMP_RET_KILL_PROCESS);
+  for (const long nr : allowed) {
+    cases.constant(static_cast<std::uint32_t>(nr), SECCOMP_RET_ALLOW);
   }
-  out.push_back(give(SECCOMP_RET_KILL_PROCESS));
-  return out;
+  return filter(cases);
 }
 
 int apply(const Program& program) {

@@ -1,5 +1,6 @@
-// The steps of a launch, in order. Each is acknowledged to the launcher; the program is released
-// only after all of them.
+// The steps of a launch, in order. Each is acknowledged to the launcher, all up to the release in one
+// message (a wake-up of the launcher for each would cost more than the steps); the program is
+// released only after all of them.
 #pragma once
 
 #include <cstdint>
@@ -46,10 +47,14 @@ inline constexpr std::string_view kStepNames[] = {
     "directory",    "exec-filter",      "seccomp",        "exec",      "init"};
 static_assert(sizeof kStepNames / sizeof *kStepNames == static_cast<std::size_t>(Step::kCount));
 
+constexpr std::uint32_t bit(Step step) {
+  return 1u << static_cast<unsigned>(step);
+}
+
 // What a child tells its launcher, one datagram each.
 struct Report {
   enum Type : std::uint8_t {
-    kDone,      // `step` is done
+    kDone,      // the steps in `done` are, `step` the last of them
     kFailed,    // `step` failed with `error`, at item `detail` of the plan (or -1)
     kListeners, // carries the listeners' descriptors
     kNotify,    // carries the descriptor that asks about every execve
@@ -59,6 +64,7 @@ struct Report {
   Step step = Step::kPlan;
   std::int32_t error = 0;
   std::int32_t detail = -1;
+  std::uint32_t done = 0;
 };
 
 } // namespace aaos

@@ -10,7 +10,7 @@ import {
   type SystemVerbName,
 } from "../protocol/system-verbs.js";
 import type { Machine } from "./machine.js";
-import type { VerbContext, Verbs } from "./verb.js";
+import type { VerbCall, Verbs } from "./verb.js";
 
 /** What the system's journal is told of each request, before it is carried out and after. Never a parameter: some are secrets. */
 export interface SystemRecord {
@@ -119,6 +119,7 @@ async function answer(
       machine,
       signal,
       progress: (text) => send({ type: "progress", text }),
+      sendBytes: (bytes) => sendBytes(socket, bytes),
     });
     begun = true;
     record("asked");
@@ -133,6 +134,27 @@ async function answer(
   } finally {
     socket.end();
   }
+}
+
+/** Waits where the peer reads slower than the verb makes them: what is under way is never held in memory. */
+async function sendBytes(socket: Socket, bytes: Buffer): Promise<void> {
+  const frame: SystemFrame = { type: "data", base64: bytes.toString("base64") };
+  if (socket.destroyed) throw nobodyReads();
+  if (socket.write(`${JSON.stringify(frame)}\n`)) return;
+  await new Promise<void>((resolve, reject) => {
+    const settle = (then: () => void) => () => {
+      socket.removeAllListeners("drain");
+      socket.off("close", left);
+      then();
+    };
+    const left = settle(() => reject(nobodyReads()));
+    socket.once("drain", settle(resolve));
+    socket.once("close", left);
+  });
+}
+
+function nobodyReads(): AgentdError {
+  return new AgentdError("aborted", "root service", "the one who asked has left");
 }
 
 function notAdmin(): AgentdError {
@@ -161,11 +183,7 @@ function jsonOf(line: string | undefined): unknown {
 }
 
 /** The verb with its parameters read; `method_not_found` for one that is not on the list. */
-function prepare(
-  request: SystemRequest,
-  verbs: Verbs,
-  context: VerbContext,
-): () => Promise<unknown> {
+function prepare(request: SystemRequest, verbs: Verbs, context: VerbCall): () => Promise<unknown> {
   const { verb, params } = request;
   if (!isVerb(verb))
     throw new AgentdError(
@@ -180,7 +198,7 @@ function prepare(
     throw new AgentdError("invalid_request", verb, fields.join("; "));
   }
   // Parsed by the same verb's schema, which the compiler cannot follow.
-  const act = verbs[verb] as (params: unknown, context: VerbContext) => Promise<unknown>;
+  const act = verbs[verb] as (params: unknown, context: VerbCall) => Promise<unknown>;
   return () => act(checked.data, context);
 }
 

@@ -10,11 +10,17 @@ export interface VerbContext {
   readonly signal: AbortSignal;
 }
 
+/** What a verb of the root service works with besides. */
+export interface VerbCall extends VerbContext {
+  /** Hands bytes to the one who asked; settles when they have been taken. Throws where nobody takes them any more. */
+  readonly sendBytes: (bytes: Buffer) => Promise<void>;
+}
+
 /** One thing that root does for an admin. Throws `AgentdError` where it cannot; then nothing has changed, or the message says what. */
-export type Verb<V extends SystemVerbName> = (
+export type Verb<V extends SystemVerbName, Context = VerbContext> = (
   params: SystemParams<V>,
-  context: VerbContext,
+  context: Context,
 ) => Promise<SystemResult<V>>;
 
 /** A file for every verb of the protocol; a missing one does not compile. */
-export type Verbs = { readonly [V in SystemVerbName]: Verb<V> };
+export type Verbs = { readonly [V in SystemVerbName]: Verb<V, VerbCall> };

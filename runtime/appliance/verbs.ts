@@ -1,5 +1,6 @@
 import type { Verbs } from "./verb.js";
 import { addOperator } from "./verbs/add-operator.js";
+import { makeBackup, restoreBackup } from "./verbs/backup.js";
 import { configureProvider } from "./verbs/configure-provider.js";
 import { controlDaemon } from "./verbs/control-daemon.js";
 import { removeCredential } from "./verbs/remove-credential.js";
@@ -25,5 +26,7 @@ export const VERBS: Verbs = {
   "install-bundle": installBundle,
   rollback,
   "factory-reset": factoryReset,
+  "make-backup": makeBackup,
+  "restore-backup": restoreBackup,
   "restart-machine": restartMachine,
 };

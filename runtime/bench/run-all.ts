@@ -23,6 +23,12 @@ const KNOWN: Readonly<Record<string, Bench>> = {
       "The model answers each call after 1 s; the aim is a ratio of at most 1.10. In batches the uneven plan would need 1.25. The path and the run are those of the median.",
     args: ["5"],
   },
+  cli: {
+    title: "The operator's program",
+    about:
+      "From start to end, Node's own start included, against Node doing nothing, taken in turn; a shell that starts each is in both. The aim is a ratio below 2.",
+    args: [],
+  },
   journal: {
     title: "Durable events",
     about:

@@ -24,8 +24,14 @@ export async function askSystem<V extends SystemVerbName>(
   params: SystemParams<V>,
   {
     onProgress = () => {},
+    onData = async () => {},
     socketPath = SYSTEM_SOCKET,
-  }: { readonly onProgress?: (text: string) => void; readonly socketPath?: string } = {},
+  }: {
+    readonly onProgress?: (text: string) => void;
+    /** Each part of a file that was asked for; the next comes when this one has been taken. */
+    readonly onData?: (bytes: Buffer) => Promise<void>;
+    readonly socketPath?: string;
+  } = {},
 ): Promise<SystemResult<V>> {
   using socket = await reach(socketPath);
   socket.stream.write(`${JSON.stringify({ verb, params })}\n`);
@@ -34,6 +40,7 @@ export async function askSystem<V extends SystemVerbName>(
     if (!frame.success) break;
     const { data } = frame;
     if (data.type === "progress") onProgress(data.text);
+    else if (data.type === "data") await onData(Buffer.from(data.base64, "base64"));
     else if (data.type === "error") throw errorOf(data);
     // The schema was looked up by the same verb, which the compiler cannot follow.
     else return SYSTEM_VERBS[verb].result.parse(data.result) as SystemResult<V>;

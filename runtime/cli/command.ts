@@ -1,4 +1,5 @@
 import type { Places } from "../protocol/places.js";
+import type { Heard } from "./client.js";
 import type { CliIo } from "./io.js";
 import type { Style } from "./style.js";
 
@@ -11,4 +12,6 @@ export interface Command {
   readonly style: Style;
   /** Aborts when nobody reads what is printed any more (`agentd logs ID | head`). */
   readonly signal: AbortSignal;
+  /** What the daemon has answered so far. */
+  readonly heard: Heard[];
 }

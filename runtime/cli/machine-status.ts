@@ -8,7 +8,10 @@ import { printJson, printLine, printTable } from "./print.js";
 
 /** The machine: what runs, the day's budgets, and how its models answer. */
 export async function machineStatus(command: Command): Promise<ExitCode> {
-  const status = await connectTo(command.places.socketPath).call("system.status", {});
+  const status = await connectTo(command.places.socketPath, command.heard).call(
+    "system.status",
+    {},
+  );
   if (command.json) printJson(command, { machine: status });
   else print(command, status);
   return 0;

@@ -4,6 +4,7 @@ import { AgentdError } from "../protocol/agentd-error.js";
 import type { ExitCode } from "../protocol/error-code.js";
 import { places } from "../protocol/places.js";
 import { VERSION } from "../version.js";
+import type { Heard } from "./client.js";
 import type { Command } from "./command.js";
 import { addGlobalOptions } from "./command-tree.js";
 import type { CliIo } from "./io.js";
@@ -20,8 +21,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCo
   io.stderr.on("error", () => {});
   const program = newProgram(io);
   let exitCode: ExitCode = 0;
+  const heard: Heard[] = [];
   registerVerbs(program, async (verb) => {
-    exitCode = await verb(commandOf(program, io, unread.signal));
+    exitCode = await verb(commandOf(program, io, unread.signal, heard));
   });
   try {
     await program.parseAsync(argv, { from: "user" });
@@ -29,8 +31,16 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<ExitCo
   } catch (thrown) {
     // Help and version come as exceptions, too, after they were printed.
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;
-    return printError(io, asAgentdError(thrown, program), argv.includes("--json"));
+    const error = (await explainedBy(heard, thrown)) ?? asAgentdError(thrown, program);
+    return printError(io, error, argv.includes("--json"));
   }
+}
+
+/** What a strange answer of the daemon explains is no defect of ours. */
+async function explainedBy(heard: readonly Heard[], thrown: unknown): Promise<unknown> {
+  if (heard.length === 0 || thrown instanceof AgentdError) return undefined;
+  const { checkHeard } = await import("./check-heard.js");
+  return checkHeard(heard, thrown);
 }
 
 function newProgram(io: CliIo): Commander {
@@ -47,7 +57,7 @@ function newProgram(io: CliIo): Commander {
     });
 }
 
-function commandOf(program: Commander, io: CliIo, signal: AbortSignal): Command {
+function commandOf(program: Commander, io: CliIo, signal: AbortSignal, heard: Heard[]): Command {
   const options = program.opts<{ root?: string; socket?: string; json?: boolean }>();
   const root = options.root ?? io.root;
   return {
@@ -55,6 +65,7 @@ function commandOf(program: Commander, io: CliIo, signal: AbortSignal): Command 
     json: options.json === true,
     style: styleFor(io),
     signal,
+    heard,
     places: places({
       share: io.share,
       ...(root === undefined || root === "" ? {} : { root: resolve(io.cwd, root) }),

@@ -1,4 +1,5 @@
 import type { Command as Commander } from "commander";
+import type { PassphraseOptions } from "./read-passphrase.js";
 import type { Act } from "./run-verbs.js";
 import type { UpgradeOptions } from "./verbs/system.js";
 import type { SystemConsoleOptions } from "./verbs/system-console.js";
@@ -51,6 +52,7 @@ export function registerSystem(program: Commander, act: Act): void {
       ),
     );
   registerToolchain(system, act);
+  registerBackup(system, act);
 }
 
 /** What is shown of the machine. */
@@ -100,5 +102,31 @@ function registerToolchain(system: Commander, act: Act): void {
     .argument("<NAME>")
     .action((name: string) =>
       act(async (command) => (await verbs()).toolchainRemove(command, name)),
+    );
+}
+
+function registerBackup(system: Commander, act: Act): void {
+  system
+    .command("backup")
+    .description("configuration, secrets and database as one encrypted file, while everything runs")
+    .argument("<TARGET>", "a file, usb:LABEL (usb: for the only stick), or REMOTE:PATH of rclone")
+    .option("--passphrase-file <FILE>", "its first line")
+    .option("--passphrase-from-env <VARIABLE>", "it is in this variable of the environment")
+    .action((target: string, options: PassphraseOptions) =>
+      act(async (command) =>
+        (await import("./verbs/system-backup.js")).systemBackup(command, target, options),
+      ),
+    );
+  system
+    .command("restore")
+    .description("make this machine what a backup holds")
+    .argument("<SOURCE>", "a file, usb:LABEL/FILE, or REMOTE:PATH of rclone")
+    .option("--passphrase-file <FILE>", "its first line")
+    .option("--passphrase-from-env <VARIABLE>", "it is in this variable of the environment")
+    .option("--yes", "do not ask")
+    .action((source: string, options: PassphraseOptions & { yes?: boolean }) =>
+      act(async (command) =>
+        (await import("./verbs/system-backup.js")).systemRestore(command, source, options),
+      ),
     );
 }

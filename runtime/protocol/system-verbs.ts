@@ -13,6 +13,21 @@ const UserName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/);
 const Done = z.strictObject({});
 const SlotVersion = z.strictObject({ slot: z.enum(["A", "B"]), version: z.string() });
 
+/** Short ones are guessed by whoever has the file. */
+const Passphrase = z.string().min(12).max(1_024);
+
+/** What a backup says of itself. */
+export const BackupAbout = z.strictObject({
+  format: z.literal(1),
+  /** Of the program that made it. */
+  version: z.string(),
+  hostname: z.string(),
+  time: z.string(),
+  /** Of the journal; 0 where there is no database. */
+  events: z.int().min(0),
+});
+export type BackupAbout = z.infer<typeof BackupAbout>;
+
 /** A provider as an operator chose it: by its name in providers.yaml, and, where it is none that is known, how to reach it. */
 export const ProviderSelection = z.strictObject({
   provider: Name,
@@ -89,6 +104,30 @@ export const SYSTEM_VERBS = {
   rollback: { params: Done, result: SlotVersion },
   /** The next start erases what is on the data volume; `keep_access` spares the network's settings and the SSH keys. */
   "factory-reset": { params: z.strictObject({ keep_access: z.boolean() }), result: Done },
+  /** Configuration, secrets and database as one encrypted file: in frames of bytes, or onto a USB volume by its label or device (`""`: the only one). */
+  "make-backup": {
+    params: z.strictObject({ passphrase: Passphrase, usb: z.string().nullable() }),
+    result: z.strictObject({
+      /** On the volume; null where the caller has it. */
+      file: z.string().nullable(),
+      size_bytes: z.int(),
+      sha256: z.string(),
+    }),
+  },
+  /** Makes this machine what a backup holds; agentd is stopped meanwhile. */
+  "restore-backup": {
+    params: z.strictObject({
+      file: z.string().min(1),
+      passphrase: Passphrase,
+      usb: z.string().nullable(),
+    }),
+    result: z.strictObject({
+      about: BackupAbout,
+      files: z.int(),
+      credentials: z.array(z.string()),
+      replaced: z.string().nullable(),
+    }),
+  },
   /** As shutdown(8) takes a time: `now`, `+5`, `03:30`. */
   "restart-machine": {
     params: z.strictObject({ at: z.string().regex(/^(now|\+\d{1,5}|\d{1,2}:\d{2})$/) }),
@@ -110,6 +149,8 @@ export type SystemRequest = z.infer<typeof SystemRequest>;
 /** `progress` says in words how far a long verb is. `error.kind` is one of the catalogue of errors. */
 export const SystemFrame = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("progress"), text: z.string() }),
+  /** A part of what was asked for, where that is a file. */
+  z.strictObject({ type: z.literal("data"), base64: z.base64() }),
   z.strictObject({ type: z.literal("end"), result: z.unknown() }),
   z.strictObject({
     type: z.literal("error"),

@@ -69,6 +69,11 @@ export function requireSchema(db: Database, path: string, migrations = MIGRATION
   }
 }
 
+/** Throws `schema_too_new` for a database that this program can neither read nor bring up to date. */
+export function requireReadable(db: Database, path: string): void {
+  checkReadable(db, path, MIGRATIONS);
+}
+
 function checkReadable(db: Database, path: string, migrations: readonly Migration[]): Schema {
   const found = readSchema(db, path);
   const latest = latestOf(migrations);

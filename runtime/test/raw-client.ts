@@ -2,8 +2,14 @@ import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf } from "../base/error-text.js";
+import { Frame } from "../protocol/control.js";
+import { RESULTS } from "../protocol/control-results.js";
+import { RpcResponse } from "../protocol/rpc.js";
 
-/** A socket with the lines that came so far: for tests that say exactly what goes over the wire. */
+/**
+ * A socket with the lines that came so far: for tests that say exactly what goes over the wire. What comes back is held against the
+ * schemas of the protocol, which the operator's program does not load.
+ */
 export interface RawClient extends Disposable {
   readonly socket: Socket;
   readonly send: (data: string | Uint8Array) => void;
@@ -30,6 +36,7 @@ export interface Answer {
 export async function rawClient(socketPath: string): Promise<RawClient> {
   const socket = await connected(socketPath);
   const lines: Answer[] = [];
+  const asked = new Map<unknown, string>();
   let held = "";
   let closed = false;
   let wake = () => {};
@@ -58,16 +65,36 @@ export async function rawClient(socketPath: string): Promise<RawClient> {
   return {
     socket,
     send: (data) => socket.write(data),
-    request: (method, params = {}, id = 1) =>
-      socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`),
-    next,
+    request: (method, params = {}, id = 1) => {
+      asked.set(id, method);
+      socket.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`);
+    },
+    next: async () => {
+      const line = await next();
+      if (line !== undefined) hold(line, asked.get(line.id));
+      return line;
+    },
     rest: async () => {
       const all: Answer[] = [];
-      for (let line = await next(); line !== undefined; line = await next()) all.push(line);
+      for (let line = await next(); line !== undefined; line = await next()) {
+        hold(line, asked.get(line.id));
+        all.push(line);
+      }
       return all;
     },
     [Symbol.dispose]: () => socket.destroy(),
   };
+}
+
+/** Throws where a line is neither a frame nor an answer that the protocol knows. */
+function hold(line: Answer, method: string | undefined): void {
+  if (line.kind !== undefined) {
+    Frame.parse(line);
+    return;
+  }
+  RpcResponse.parse(line);
+  if (line.error !== undefined || method === undefined) return;
+  if (Object.hasOwn(RESULTS, method)) RESULTS[method as keyof typeof RESULTS].parse(line.result);
 }
 
 /**

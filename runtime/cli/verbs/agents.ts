@@ -14,7 +14,10 @@ export async function agentsSpawn(command: Command, manifest: string): Promise<E
   const file = resolve(command.io.cwd, manifest);
   const isFile = /[/.]/.test(manifest) && existsSync(file);
   const source = { manifest: isFile ? readTextFile(file) : manifest };
-  const spawned = await connectTo(command.places.socketPath).call("agent.spawn", source);
+  const spawned = await connectTo(command.places.socketPath, command.heard).call(
+    "agent.spawn",
+    source,
+  );
   if (command.json) printJson(command, spawned);
   else printLine(command, spawned.agent_id);
   return 0;
@@ -28,7 +31,7 @@ export async function agentsSend(
   options: { readonly file?: string; readonly wait?: boolean },
 ): Promise<ExitCode> {
   const message = await readGoal(command, words, options.file);
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const agent_id = await idOf(command, agent);
   const wait = options.wait ?? true;
   const sent = await client.call("agent.run", { agent_id, message, wait }, command.signal);
@@ -44,7 +47,9 @@ export async function agentsSend(
 /** What was said to the agent before no longer counts. */
 export async function agentsClear(command: Command, agent: string): Promise<ExitCode> {
   const agent_id = await idOf(command, agent);
-  const cleared = await connectTo(command.places.socketPath).call("agent.clear", { agent_id });
+  const cleared = await connectTo(command.places.socketPath, command.heard).call("agent.clear", {
+    agent_id,
+  });
   if (command.json) printJson(command, cleared);
   else printLine(command, `cleared ${cleared.agent_id}`);
   return 0;
@@ -52,7 +57,10 @@ export async function agentsClear(command: Command, agent: string): Promise<Exit
 
 /** The agent of that name, where exactly one lives, or what was given, as an id. */
 async function idOf(command: Command, agent: string): Promise<string> {
-  const { agents } = await connectTo(command.places.socketPath).call("agent.list", {});
+  const { agents } = await connectTo(command.places.socketPath, command.heard).call(
+    "agent.list",
+    {},
+  );
   const named = agents.filter(({ name, run_id }) => run_id === null && name === agent);
   const [first, ...others] = named;
   if (first === undefined) return agent;

@@ -10,7 +10,10 @@ import { printJson, printLine } from "../print.js";
 
 /** What waits for an operator: what, why, by which agent, and exactly what would be granted. */
 export async function approvalsList(command: Command): Promise<ExitCode> {
-  const { pending } = await connectTo(command.places.socketPath).call("approval.list", {});
+  const { pending } = await connectTo(command.places.socketPath, command.heard).call(
+    "approval.list",
+    {},
+  );
   if (command.json) {
     printJson(command, { pending });
     return 0;
@@ -64,7 +67,7 @@ export async function approve(
 ): Promise<ExitCode> {
   checkId(id);
   const scope: ApprovalScope = options.run === true ? "run" : "once";
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const answered = await client.call("approval.respond", { id, decision: "approve", scope });
   if (command.json) printJson(command, { approved: answered.id, scope });
   else printLine(command, `approved ${answered.id} ${scope === "run" ? "for the run" : "once"}`);
@@ -77,7 +80,7 @@ export async function deny(
   { reason }: { readonly reason?: string },
 ): Promise<ExitCode> {
   checkId(id);
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const why = reason === undefined ? {} : { reason };
   const answered = await client.call("approval.respond", { id, decision: "deny", ...why });
   if (command.json) printJson(command, { denied: answered.id });

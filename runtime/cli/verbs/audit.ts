@@ -29,7 +29,7 @@ const TAIL = 20;
 
 /** The newest events, then each as it happens, until Ctrl-C. */
 export async function auditTail(command: Command, options: AuditOptions): Promise<ExitCode> {
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const filter = filterOf(options);
   const before = { ...filter, limit: limitOf(options) ?? TAIL, reverse: true };
   const leave = new AbortController();
@@ -51,7 +51,7 @@ export async function auditTail(command: Command, options: AuditOptions): Promis
 
 /** Events of the past that match, oldest first; the newest `--limit` of them. */
 export async function auditQuery(command: Command, options: AuditOptions): Promise<ExitCode> {
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const limit = limitOf(options) ?? 100;
   const { events } = await client.call("audit.query", {
     ...filterOf(options),
@@ -64,7 +64,7 @@ export async function auditQuery(command: Command, options: AuditOptions): Promi
 
 /** Every event that matches, as one JSON object a line, to a file or standard output. */
 export async function auditExport(command: Command, options: AuditOptions): Promise<ExitCode> {
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const events = allEvents(client, filterOf(options), command.signal);
   if (options.output === undefined) {
     for await (const event of events) await printSteadily(command, jsonLine(event));
@@ -97,7 +97,7 @@ export async function auditVerify(
   command: Command,
   { heads }: { readonly heads?: string },
 ): Promise<ExitCode> {
-  const report = await connectTo(command.places.socketPath).call("audit.verify", {
+  const report = await connectTo(command.places.socketPath, command.heard).call("audit.verify", {
     heads: heads === undefined ? [] : readHeads(resolve(command.io.cwd, heads)),
   });
   const { style } = command;

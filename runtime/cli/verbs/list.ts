@@ -13,7 +13,7 @@ export async function list(
   command: Command,
   { all = false }: { readonly all?: boolean },
 ): Promise<ExitCode> {
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const [{ runs }, { agents }] = await Promise.all([
     client.call("run.list", { all }),
     client.call("agent.list", { all }),

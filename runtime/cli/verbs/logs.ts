@@ -13,7 +13,7 @@ interface LogsOptions {
 
 /** What has happened in a run or to an agent; with `-f` goes on until it has ended, and exits as it ended. */
 export async function logs(command: Command, id: string, options: LogsOptions): Promise<ExitCode> {
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const found = await findRunOrAgent(client, id);
   const { follow = false, verbose = false } = options;
   if (found.type === "agent") {

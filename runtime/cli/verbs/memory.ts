@@ -17,7 +17,10 @@ export interface MemoryOptions {
 /** What agents remember, newest first. */
 export async function memoryList(command: Command, options: MemoryOptions): Promise<ExitCode> {
   const filter = { ...filterOf(options), ...limitOf(options, 10_000) };
-  const { memories } = await connectTo(command.places.socketPath).call("memory.list", filter);
+  const { memories } = await connectTo(command.places.socketPath, command.heard).call(
+    "memory.list",
+    filter,
+  );
   if (command.json) {
     printJson(command, { memories });
     return 0;
@@ -43,7 +46,10 @@ export async function memoryQuery(
   options: MemoryOptions,
 ): Promise<ExitCode> {
   const query = { query: words.join(" "), ...filterOf(options), ...limitOf(options, 100) };
-  const found = await connectTo(command.places.socketPath).call("memory.query", query);
+  const found = await connectTo(command.places.socketPath, command.heard).call(
+    "memory.query",
+    query,
+  );
   if (command.json) {
     printJson(command, found);
     return 0;
@@ -78,7 +84,7 @@ export async function memoryForget(
     });
   }
   for (const id of ids) checkId(id);
-  const report = await connectTo(command.places.socketPath).call("memory.forget", {
+  const report = await connectTo(command.places.socketPath, command.heard).call("memory.forget", {
     memory_ids: [...ids],
     ...(owner === undefined ? {} : { owner }),
   });

@@ -21,7 +21,7 @@ export async function resume(command: Command, id: string): Promise<ExitCode> {
 }
 
 async function order(command: Command, id: string, how: "pause" | "resume"): Promise<string> {
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const found = await findRunOrAgent(client, id);
   if (found.type === "run") {
     const { run_id } = found.run;

@@ -19,7 +19,7 @@ export async function result(
   { output }: { readonly output?: string },
 ): Promise<ExitCode> {
   checkId(id);
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const found = await client.call("run.result", { run_id: id, max_bytes: MAX_BYTES });
   if (command.json) {
     printJson(command, found);

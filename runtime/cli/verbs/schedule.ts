@@ -22,7 +22,7 @@ export async function scheduleAdd(
   { timezone, file, ...options }: ScheduleOptions,
 ): Promise<ExitCode> {
   const goal = await readGoal(command, words, file);
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const request = await runRequest(client, goal, options);
   const added = await client.call("schedule.add", {
     when,
@@ -39,7 +39,10 @@ export async function scheduleList(
   command: Command,
   { all = false }: { readonly all?: boolean },
 ): Promise<ExitCode> {
-  const { schedules } = await connectTo(command.places.socketPath).call("schedule.list", { all });
+  const { schedules } = await connectTo(command.places.socketPath, command.heard).call(
+    "schedule.list",
+    { all },
+  );
   if (command.json) {
     printJson(command, { schedules });
     return 0;
@@ -73,7 +76,7 @@ function scheduleRow(schedule: ScheduleSummary): readonly Cell[] {
 
 /** Nothing more comes of it. */
 export async function scheduleRemove(command: Command, id: string): Promise<ExitCode> {
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const { schedule_id } = await client.call("schedule.remove", { schedule_id: id });
   if (command.json) printJson(command, { removed: schedule_id });
   else printLine(command, `removed ${schedule_id}`);

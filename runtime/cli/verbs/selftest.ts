@@ -10,7 +10,7 @@ import { printChecks } from "../print-checks.js";
  * machine, 1 one that is not, 3 one whose daemon cannot be asked.
  */
 export async function selftest(command: Command): Promise<ExitCode> {
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const report = await client.call("system.selftest", {}, command.signal);
   if (command.json) printJson(command, report);
   else {

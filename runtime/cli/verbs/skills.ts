@@ -103,7 +103,7 @@ export async function skillsAdd(command: Command, path: string): Promise<ExitCod
       hint: `Copy it to ${join(command.places.operatorSkillsDir, basename(dir))}, then \`systemctl reload agentd\`.`,
     });
   }
-  const added = await connectTo(command.places.socketPath).call("skill.add", {
+  const added = await connectTo(command.places.socketPath, command.heard).call("skill.add", {
     name: skill.name,
     files,
   });

@@ -17,7 +17,7 @@ import type { Cell } from "../table.js";
 /** One run or agent with all that is known of it; without an id, the machine. */
 export async function status(command: Command, id: string | undefined): Promise<ExitCode> {
   if (id === undefined) return machineStatus(command);
-  const found = await findRunOrAgent(connectTo(command.places.socketPath), id);
+  const found = await findRunOrAgent(connectTo(command.places.socketPath, command.heard), id);
   if (command.json) {
     printJson(command, found.type === "run" ? { run: found.run } : { agent: found.agent });
   } else if (found.type === "run") printRun(command, found.run);

@@ -19,7 +19,7 @@ export async function submit(
   options: SubmitOptions,
 ): Promise<ExitCode> {
   const goal = await readGoal(command, words, options.file);
-  const client = connectTo(command.places.socketPath);
+  const client = connectTo(command.places.socketPath, command.heard);
   const request = await runRequest(client, goal, options);
   const { run_id: runId } = await client.call("run.submit", request);
   if (options.detach === true) {

@@ -1,13 +1,12 @@
 import { rm, statfs } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
-import type { Writable } from "node:stream";
 import { machineStatus } from "../../appliance/status/machine-status.js";
 import { download } from "../../appliance/upgrade/download.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import type { SlotStatus, SlotsStatus } from "../../protocol/machine-status.js";
+import { agrees } from "../agrees.js";
 import { askSystem } from "../ask-system.js";
 import type { Command } from "../command.js";
 import { printJson, printLine } from "../print.js";
@@ -161,18 +160,4 @@ function describeSlot({
     intact === null ? "" : intact ? "; holds what was written" : "; does NOT hold what was written";
   const why = problem === null ? "" : `; ${problem}`;
   return `slot ${slot}: ${version ?? "no version"}, ${state}${sum}${why}`;
-}
-
-async function agrees({ io, json }: Command, question: string): Promise<boolean> {
-  if (json || io.stdin.isTTY !== true)
-    throw new AgentdError("usage", "ask", "there is no terminal to ask on", {
-      hint: "Give --yes to do it without a question.",
-    });
-  // On a terminal standard output is the process's own stream.
-  const lines = createInterface({ input: io.stdin, output: io.stdout as unknown as Writable });
-  try {
-    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
-  } finally {
-    lines.close();
-  }
 }

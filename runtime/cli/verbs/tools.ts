@@ -5,7 +5,7 @@ import { printJson, printTable } from "../print.js";
 
 /** What models can call. */
 export async function toolsList(command: Command): Promise<ExitCode> {
-  const { tools } = await connectTo(command.places.socketPath).call("tool.list", {});
+  const { tools } = await connectTo(command.places.socketPath, command.heard).call("tool.list", {});
   if (command.json) {
     printJson(command, { tools });
     return 0;

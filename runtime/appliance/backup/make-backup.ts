@@ -1,0 +1,137 @@
+import {
+  createReadStream,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { places } from "../../protocol/places.js";
+import type { BackupAbout } from "../../protocol/system-verbs.js";
+import { openDatabase } from "../../store/open.js";
+import { credentialFiles, SEALED_DIR, sealedNames } from "../credential-files.js";
+import { type Machine, mustRun } from "../machine.js";
+import { type Entry, packEntry } from "./archive.js";
+
+/** Of `/etc/aaos`: secrets go in by their values, and who may come in belongs to the machine. */
+const NOT_CONFIG = new Set(["credentials", "ssh"]);
+/** Of `/var/lib/aaos`: the database goes in as a copy, the index is made of it, and copies and what is half made stay here. */
+const NOT_STATE = /^(aaos\.db.*|memory-index\.db.*|before-restore|\..*)$/;
+
+/**
+ * The machine's configuration, secrets, database and what agents keep, as one stream; nothing is stopped for it. `version` is the
+ * program's. The database comes by SQLite's online backup: one moment of it, whatever is written meanwhile.
+ */
+export async function* makeBackup(
+  machine: Machine,
+  version: string,
+  now: Date,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const at = places({ root: machine.at("/") });
+  const scratch = existsSync(at.stateDir) ? mkdtempSync(join(at.stateDir, ".backup-")) : undefined;
+  try {
+    const copy =
+      scratch !== undefined && existsSync(at.databaseFile)
+        ? await copyOnline(at.databaseFile, join(scratch, "aaos.db"))
+        : undefined;
+    const about: BackupAbout = {
+      ...{ format: 1, version, hostname: hostname(), time: now.toISOString() },
+      events: copy?.events ?? 0,
+    };
+    yield* packEntry(entry("about", "", 0o600), [Buffer.from(JSON.stringify(about))]);
+    yield* packFolder("config", at.configDir, (name) => !NOT_CONFIG.has(name), signal);
+    const environment = machine.at("/etc/default/aaos");
+    if (existsSync(environment))
+      yield* packEntry(entry("environment", "", 0o600), [readFileSync(environment)]);
+    for (const [name, secret] of await readSecrets(machine, signal))
+      yield* packEntry(entry("credential", name, 0o600), [Buffer.from(secret)]);
+    if (copy !== undefined)
+      yield* packEntry(entry("database", "", 0o600), bytesOf(copy.file, signal));
+    yield* packFolder("state", at.stateDir, (name) => !NOT_STATE.test(name), signal);
+    yield* packEntry(entry("end", "", 0), []);
+  } finally {
+    if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+const entry = (place: Entry["place"], name: string, mode: number): Entry => ({ place, name, mode });
+
+/** All pages in one go: with pauses between them a daemon that writes would have it begin anew each time. */
+async function copyOnline(
+  from: string,
+  file: string,
+): Promise<{ readonly file: string; readonly events: number }> {
+  const db = openDatabase(from, { readonly: true });
+  try {
+    await db.backup(file, { progress: () => 0x7fff_ffff });
+  } finally {
+    db.close();
+  }
+  const copy = openDatabase(file, { readonly: true });
+  try {
+    const row = copy
+      .prepare<[], { n: number }>("SELECT coalesce(max(seq), 0) AS n FROM events")
+      .get();
+    return { file, events: row?.n ?? 0 };
+  } finally {
+    copy.close();
+  }
+}
+
+/** Regular files alone, by name; a link is left where it is. */
+async function* packFolder(
+  place: "config" | "state",
+  folder: string,
+  wanted: (topName: string) => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  for (const name of filesBelow(folder, wanted)) {
+    const file = join(folder, name);
+    // A run's scratch may be gone by now.
+    if (existsSync(file))
+      yield* packEntry(entry(place, name, statSync(file).mode & 0o777), bytesOf(file, signal));
+  }
+}
+
+function* filesBelow(
+  folder: string,
+  wanted: (name: string) => boolean,
+  prefix = "",
+): Generator<string> {
+  if (!existsSync(folder)) return;
+  const entries = readdirSync(folder, { withFileTypes: true });
+  for (const { name, ...it } of entries
+    .map((each) => ({ name: each.name, isFile: each.isFile(), isFolder: each.isDirectory() }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (!wanted(name)) continue;
+    if (it.isFile) yield `${prefix}${name}`;
+    if (it.isFolder) yield* filesBelow(join(folder, name), () => true, `${prefix}${name}/`);
+  }
+}
+
+function bytesOf(file: string, signal: AbortSignal): AsyncIterable<Buffer> {
+  return createReadStream(file, { highWaterMark: 1_048_576, signal });
+}
+
+/** By name; those that are sealed for this machine are opened, for another one could not. */
+async function readSecrets(
+  machine: Machine,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const secrets = new Map<string, string>();
+  const plain = machine.at("/etc/aaos/credentials");
+  for (const name of existsSync(plain) ? readdirSync(plain).sort() : [])
+    if (statSync(join(plain, name)).isFile())
+      secrets.set(name, readFileSync(join(plain, name), "utf8").replace(/\n$/, ""));
+  const sealed = machine.at(SEALED_DIR);
+  for (const { name, sealedAs } of sealedNames(existsSync(sealed) ? readdirSync(sealed) : [])) {
+    const file = machine.at(credentialFiles(name).sealed);
+    const open = ["decrypt", `--name=${sealedAs}`, file, "-"];
+    secrets.set(name, await mustRun(machine, "systemd-creds", open, { signal }));
+  }
+  return secrets;
+}

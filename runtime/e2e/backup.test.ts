@@ -1,0 +1,223 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { openMachine } from "../appliance/machine.js";
+import { serveSystem } from "../appliance/serve.js";
+import { VERBS } from "../appliance/verbs.js";
+import { type Journal, openJournal } from "../audit/journal.js";
+import { verifyJournal } from "../audit/verify.js";
+import { askSystem } from "../cli/ask-system.js";
+import { callerOf } from "../protocol/caller.js";
+import { entropy, newRunId, submitted } from "../test/journal-fixture.js";
+
+const passphrase = "correct horse battery";
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "aaos-backup-"));
+});
+afterEach(async () => {
+  for (const box of boxes.splice(0)) await box.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Box {
+  readonly root: string;
+  readonly socketPath: string;
+  readonly asked: () => string;
+  readonly close: () => Promise<void>;
+}
+const boxes: Box[] = [];
+
+/** A machine with the real root service; what seals its secrets has a key of its own, as a TPM has. */
+async function box(name: string): Promise<Box> {
+  const home = join(dir, name);
+  const [root, bin] = [join(home, "root"), join(home, "bin")];
+  for (const folder of [bin, join(root, "var/lib/aaos"), join(root, "etc/aaos/roles")])
+    mkdirSync(folder, { recursive: true });
+  chmodSync(join(root, "var/lib/aaos"), 0o700);
+  const program = (file: string, script: string) =>
+    writeFileSync(join(bin, file), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  program("systemctl", `echo "$@" >>${home}/asked`);
+  const cipher = `exec /usr/bin/openssl enc -aes-256-ctr -a -A -pbkdf2 -pass pass:machine-${name}`;
+  program(
+    "systemd-creds",
+    `case $1 in encrypt) ${cipher};; decrypt) ${cipher} -d -in "$3" || exit 1;; esac`,
+  );
+  const socketPath = join(home, "system.sock");
+  const stop = new AbortController();
+  const server = createServer({ allowHalfOpen: true });
+  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
+  const ended = serveSystem({
+    ...{ server, verbs: VERBS, machine: openMachine(root, [bin]), record: () => {} },
+    peerOf: () => callerOf({ uid: 0, gid: 0, groups: [] }, { gid: null, owner: null }),
+    ...{ signal: stop.signal, idleMs: 600_000 },
+  });
+  const made: Box = {
+    ...{ root, socketPath },
+    asked: () => (existsSync(join(home, "asked")) ? readFileSync(join(home, "asked"), "utf8") : ""),
+    close: async () => {
+      stop.abort();
+      await ended;
+    },
+  };
+  boxes.push(made);
+  return made;
+}
+
+const database = ({ root }: Box) => join(root, "var/lib/aaos/aaos.db");
+const open = (path: string) => openJournal({ path, entropy, redact: (text) => text });
+const secretOf = async ({ root, socketPath }: Box, secret: string) => {
+  await askSystem("set-credential", { name: "deepseek", secret }, { socketPath });
+  return readFileSync(join(root, "etc/credstore.encrypted/aaos_deepseek"), "utf8");
+};
+
+async function backup({ socketPath }: Box): Promise<string> {
+  const parts: Buffer[] = [];
+  const result = await askSystem(
+    "make-backup",
+    { passphrase, usb: null },
+    {
+      socketPath,
+      onData: async (bytes) => {
+        parts.push(bytes);
+      },
+    },
+  );
+  const bytes = Buffer.concat(parts);
+  expect(result.size_bytes).toBe(bytes.length);
+  expect(result.sha256).toBe(createHash("sha256").update(bytes).digest("hex"));
+  const file = join(dir, "box.backup");
+  writeFileSync(file, bytes);
+  return file;
+}
+
+/** Appends until told to stop; gives how many events were acknowledged. */
+async function writing(journal: Journal, during: () => Promise<unknown>): Promise<number> {
+  const stop = new AbortController();
+  let count = 0;
+  const writer = (async () => {
+    while (!stop.signal.aborted) {
+      await journal.append([submitted(newRunId(), `goal ${count}`)]);
+      count += 1;
+    }
+  })();
+  await during();
+  stop.abort();
+  await writer;
+  return count;
+}
+
+it("a backup that is made while the journal is written is restored on another machine: settings, secrets, journal, folders", async () => {
+  const [old, fresh] = [await box("old"), await box("fresh")];
+  writeFileSync(join(old.root, "etc/aaos/roles/mine.yaml"), "name: mine\n");
+  mkdirSync(join(old.root, "etc/default"), { recursive: true });
+  writeFileSync(join(old.root, "etc/default/aaos"), "OPENAI_API_KEY=sk-env\n", { mode: 0o600 });
+  mkdirSync(join(old.root, "etc/aaos/ssh"));
+  writeFileSync(join(old.root, "etc/aaos/ssh/ssh_host_ed25519_key"), "the old machine's identity");
+  const sealedOld = await secretOf(old, "sk-0123456789");
+  mkdirSync(join(old.root, "var/lib/aaos/workspace/RUN"), { recursive: true });
+  writeFileSync(join(old.root, "var/lib/aaos/workspace/RUN/plan.json"), "{}");
+
+  const journal = await open(database(old));
+  await journal.append([submitted(newRunId(), "before the backup")]);
+  let file = "";
+  const written = await writing(journal, async () => {
+    file = await backup(old);
+  });
+  await journal.close();
+  expect(written).toBeGreaterThan(0);
+  const bytes = readFileSync(file);
+  for (const secret of ["sk-0123456789", "sk-env", "before the backup", "name: mine"])
+    expect(bytes.includes(secret)).toBe(false);
+
+  const { socketPath } = fresh;
+  const request = { file, passphrase, usb: null };
+  const done = await askSystem("restore-backup", request, { socketPath });
+  expect(done).toMatchObject({ credentials: ["deepseek"], replaced: null });
+  expect(done.about.events).toBeGreaterThan(0);
+  expect(readFileSync(join(fresh.root, "etc/aaos/roles/mine.yaml"), "utf8")).toBe("name: mine\n");
+  expect(statSync(join(fresh.root, "etc/default/aaos")).mode & 0o777).toBe(0o600);
+  expect(existsSync(join(fresh.root, "etc/aaos/ssh"))).toBe(false);
+  expect(readFileSync(join(fresh.root, "var/lib/aaos/workspace/RUN/plan.json"), "utf8")).toBe("{}");
+  const sealedNew = join(fresh.root, "etc/credstore.encrypted/aaos_deepseek");
+  expect(readFileSync(sealedNew, "utf8")).not.toBe(sealedOld);
+  expect(fresh.asked()).toBe("stop agentd.service\nstart agentd.service\n");
+  const report = verifyJournal(database(fresh));
+  expect(report).toMatchObject({ ok: true, events: done.about.events });
+  // It goes on from there.
+  const next = await open(database(fresh));
+  await next.append([submitted(newRunId(), "after the restore")]);
+  await next.close();
+  expect(verifyJournal(database(fresh)).ok).toBe(true);
+  const left = (folder: string) => readdirSync(folder).filter((name) => name.startsWith("."));
+  expect([
+    ...left(join(old.root, "var/lib/aaos")),
+    ...left(join(fresh.root, "var/lib/aaos")),
+  ]).toEqual([]);
+});
+
+it("what was there is kept, and goes in the place of the restored one again", async () => {
+  const it = await box("one");
+  const journal = await open(database(it));
+  await journal.append([submitted(newRunId(), "in the backup")]);
+  const file = await backup(it);
+  await journal.append([submitted(newRunId(), "after the backup")]);
+  await journal.close();
+  writeFileSync(join(it.root, "etc/aaos/policy.yaml"), "# later\n");
+  const { socketPath } = it;
+  const request = { file, passphrase, usb: null };
+  const { replaced } = await askSystem("restore-backup", request, { socketPath });
+  expect(replaced).toBe(join(it.root, "var/lib/aaos/before-restore/aaos.db"));
+  expect(verifyJournal(database(it)).events).toBe(1);
+  expect(verifyJournal(replaced ?? "").events).toBe(2);
+});
+
+it.each([
+  ["another passphrase", { passphrase: "a wrong one, surely" }, (bytes: Buffer) => bytes],
+  ["one that is cut short", {}, (bytes: Buffer) => bytes.subarray(0, -40)],
+  [
+    "one of which a bit was flipped",
+    {},
+    (bytes: Buffer) => {
+      bytes[bytes.length - 200] = (bytes[bytes.length - 200] ?? 0) ^ 1;
+      return bytes;
+    },
+  ],
+])("%s is refused, and nothing has changed", async (_, more, spoil) => {
+  const it = await box("one");
+  const journal = await open(database(it));
+  await journal.append([submitted(newRunId())]);
+  const file = await backup(it);
+  writeFileSync(file, spoil(readFileSync(file)));
+  await journal.append([submitted(newRunId())]);
+  await journal.close();
+  const request = { file, passphrase, usb: null, ...more };
+  await expect(
+    askSystem("restore-backup", request, { socketPath: it.socketPath }),
+  ).rejects.toMatchObject({ code: "invalid_file" });
+  expect(it.asked()).toBe("");
+  expect(verifyJournal(database(it)).events).toBe(2);
+});
+
+it("where no stick is plugged in, usb: says so", async () => {
+  const it = await box("one");
+  writeFileSync(join(dir, "one/bin/lsblk"), `#!/bin/sh\necho '{"blockdevices":[]}'\n`, {
+    mode: 0o755,
+  });
+  await expect(
+    askSystem("make-backup", { passphrase, usb: "" }, { socketPath: it.socketPath }),
+  ).rejects.toMatchObject({ code: "usage", message: "no USB volume" });
+});
