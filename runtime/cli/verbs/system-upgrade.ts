@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { rm, stat, statfs } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
-import { download } from "../../appliance/upgrade/download.js";
+import { download as fetchFile } from "../../appliance/upgrade/download.js";
 import { mayStart, parseWindow } from "../../appliance/upgrade/maintenance.js";
 import { readSettings } from "../../catalog/settings.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
@@ -40,19 +40,20 @@ export async function systemUpgrade(
   file: string | undefined,
   options: UpgradeOptions,
 ): Promise<ExitCode> {
+  const { check = false, download = false, apply = false, scheduled = false } = options;
   if (file !== undefined) {
-    if (options.check || options.download || options.apply || options.scheduled)
+    if (check || download || apply || scheduled)
       throw usage(
         "FILE and the channel at once",
         "Give FILE, or one of --check, --download, --apply.",
       );
     return fromFile(command, file, options);
   }
-  if (options.scheduled) return scheduled(command);
+  if (scheduled) return asScheduled(command);
   const offer = await look(command);
-  if (offer.release === null || !(options.download || options.apply)) return told(command, offer);
+  if (offer.release === null || !(download || apply)) return told(command, offer);
   const bundle = await ready(command, offer.release);
-  if (options.apply) return install(command, { file: bundle, automatic: false }, options);
+  if (apply) return install(command, { file: bundle, automatic: false }, options);
   if (command.json) printJson(command, { ...offer, file: bundle });
   else
     printLine(command, `version ${offer.release.version} is here: agentd system upgrade --apply`);
@@ -135,7 +136,7 @@ async function ready(
 }
 
 /** What the timer does: as far as the setting says, the start only in the window. A version that failed here is left alone. */
-async function scheduled(command: Command): Promise<ExitCode> {
+async function asScheduled(command: Command): Promise<ExitCode> {
   const { upgrade } = readSettings(command.places.settingsFile);
   if (upgrade.automatic === "off" || upgrade.url === undefined) return 0;
   const offer = await look(command);
@@ -213,7 +214,7 @@ async function fetched(
   const limits = { stallMs: 30_000, attempts: 5, maxBytes };
   const onBytes = (done: number, total: number | undefined) =>
     progress.show("downloading", total === undefined ? 0 : done / total);
-  await download({ ...wanted, ...limits, request, onBytes, signal: command.signal }).finally(
+  await fetchFile({ ...wanted, ...limits, request, onBytes, signal: command.signal }).finally(
     progress.end,
   );
 }
