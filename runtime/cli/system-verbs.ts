@@ -1,9 +1,9 @@
 import type { Command as Commander } from "commander";
 import type { PassphraseOptions } from "./read-passphrase.js";
 import type { Act } from "./run-verbs.js";
-import type { UpgradeOptions } from "./verbs/system.js";
 import type { SystemConsoleOptions } from "./verbs/system-console.js";
 import type { InstallOptions } from "./verbs/system-install.js";
+import type { UpgradeOptions } from "./verbs/system-upgrade.js";
 
 /** `agentd system …`: the machine itself. */
 export function registerSystem(program: Commander, act: Act): void {
@@ -22,16 +22,28 @@ export function registerSystem(program: Commander, act: Act): void {
       ),
     );
   registerMachineViews(system, act);
+  registerSlots(system, act);
+  registerToolchain(system, act);
+  registerBackup(system, act);
+}
+
+function registerSlots(system: Commander, act: Act): void {
   system
     .command("upgrade")
-    .description("put a signed bundle into the slot that does not run")
-    .argument("<FILE>", "the bundle, or its URL")
+    .description(
+      "put a signed bundle into the slot that does not run: FILE, or what the channel has",
+    )
+    .argument("[FILE]", "the bundle: a path, a URL, usb:LABEL (usb: for the only stick)")
+    .option("--check", "say what the channel has; nothing else")
+    .option("--download", "have the channel's bundle ready")
+    .option("--apply", "install the channel's bundle")
     .option("--reboot-at <TIME>", "start it: now, +MINUTES or HH:MM")
+    .option("--sha256 <HEX>", "take nothing else from the URL")
     .option("--allow-downgrade", "an older version, or the same again")
-    .option("--automatic", "not a version that has failed here before")
-    .action((file: string, options: UpgradeOptions) =>
+    .option("--scheduled", "what upgrade: of agentd.yaml says, for the timer")
+    .action((file: string | undefined, options: UpgradeOptions) =>
       act(async (command) =>
-        (await import("./verbs/system.js")).systemUpgrade(command, file, options),
+        (await import("./verbs/system-upgrade.js")).systemUpgrade(command, file, options),
       ),
     );
   system
@@ -51,8 +63,6 @@ export function registerSystem(program: Commander, act: Act): void {
         (await import("./verbs/system.js")).systemFactoryReset(command, options),
       ),
     );
-  registerToolchain(system, act);
-  registerBackup(system, act);
 }
 
 /** What is shown of the machine. */

@@ -19,6 +19,7 @@ import { applyProvision } from "../appliance/provision/apply.js";
 import { provisionAtBoot } from "../appliance/provision/at-boot.js";
 import type { VerbContext } from "../appliance/verb.js";
 import { readProvision } from "../catalog/provision.js";
+import { readSettings } from "../catalog/settings.js";
 import { cli } from "../test/cli-process.js";
 
 // Real files below a root of its own; the programs of the machine are scripts that write down what they were asked, `mount` one that
@@ -82,7 +83,7 @@ credentials: {github: ${SECRET}-2}
 policy: {write: {allow: [/output]}}
 roles:
   - {name: greeter, system_prompt: Greets., message_template: Go.}
-upgrade: {channel: stable}
+upgrade: {channel: beta, url: "https://boxes.example/aaos", automatic: apply, window: "01:00-04:00"}
 join: {url: "https://fleet.example/join", token: ${SECRET}-3}
 `;
 
@@ -96,7 +97,13 @@ describe("aaos.yaml applied", () => {
   it("makes the machine what it says, and keeps no secret outside the credentials", async () => {
     const file = readProvision(GOOD, "aaos.yaml");
     if (!file.ok) throw new Error(JSON.stringify(file.problems));
+    put("etc/aaos/agentd.yaml", "# mine\nlog_level: warn\n");
     await applyProvision(file.file, context, never);
+    expect(read("etc/aaos/agentd.yaml")).toMatch(/^# mine\nlog_level: warn\n/);
+    expect(readSettings(join(root, "etc/aaos/agentd.yaml")).upgrade).toMatchObject({
+      ...{ channel: "beta", url: "https://boxes.example/aaos" },
+      ...{ automatic: "apply", window: "01:00-04:00" },
+    });
     expect(read("etc/hostname")).toBe("box1\n");
     expect(readlinkSync(join(root, "etc/localtime"))).toBe("/usr/share/zoneinfo/Europe/Berlin");
     expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);

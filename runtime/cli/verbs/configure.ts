@@ -62,7 +62,8 @@ function carryOut(
   selection: ProviderSelection,
 ): Promise<ConfiguredProvider> {
   const isMachine = places.root === "/";
-  if (isMachine && io.uid !== 0) return askSystem("configure-provider", selection);
+  if (isMachine && io.uid !== 0)
+    return askSystem("configure-provider", selection, { socketPath: places.systemSocketPath });
   // Below another root nothing is the machine's: no key of its own, no units.
   const machine = isMachine ? openMachine() : openMachine(places.root, []);
   return configureProvider(selection, { machine, signal, progress: () => {} });
