@@ -19,6 +19,7 @@ import { applyProvision } from "../appliance/provision/apply.js";
 import { provisionAtBoot } from "../appliance/provision/at-boot.js";
 import type { VerbContext } from "../appliance/verb.js";
 import { readProvision } from "../catalog/provision.js";
+import { readSettings } from "../catalog/settings.js";
 import { cli } from "../test/cli-process.js";
 
 // Real files below a root of its own; the programs of the machine are scripts that write down what they were asked, `mount` one that
@@ -82,7 +83,7 @@ credentials: {github: ${SECRET}-2}
 policy: {write: {allow: [/output]}}
 roles:
   - {name: greeter, system_prompt: Greets., message_template: Go.}
-upgrade: {channel: stable}
+upgrade: {channel: beta, url: "https://boxes.example/aaos", automatic: apply, window: "01:00-04:00"}
 join: {url: "https://fleet.example/join", token: ${SECRET}-3}
 `;
 
@@ -96,7 +97,13 @@ describe("aaos.yaml applied", () => {
   it("makes the machine what it says, and keeps no secret outside the credentials", async () => {
     const file = readProvision(GOOD, "aaos.yaml");
     if (!file.ok) throw new Error(JSON.stringify(file.problems));
+    put("etc/aaos/agentd.yaml", "# mine\nlog_level: warn\n");
     await applyProvision(file.file, context, never);
+    expect(read("etc/aaos/agentd.yaml")).toMatch(/^# mine\nlog_level: warn\n/);
+    expect(readSettings(join(root, "etc/aaos/agentd.yaml")).upgrade).toMatchObject({
+      ...{ channel: "beta", url: "https://boxes.example/aaos" },
+      ...{ automatic: "apply", window: "01:00-04:00" },
+    });
     expect(read("etc/hostname")).toBe("box1\n");
     expect(readlinkSync(join(root, "etc/localtime"))).toBe("/usr/share/zoneinfo/Europe/Berlin");
     expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
@@ -271,6 +278,34 @@ describe("provisioning at the first boot", () => {
       source: "aaos.config=/srv/own.yaml",
     });
     expect(read("etc/hostname")).toBe("from-path\n");
+  });
+
+  it("a machine that somebody set up at its console is past its first boot", async () => {
+    put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
+    volume({ "aaos.yaml": "hostname: from-stick\n" });
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+    expect(existsSync(join(root, "etc/hostname"))).toBe(false);
+  });
+
+  it("a URL is asked again until the network of the machine is there", async () => {
+    const text = "hostname: late\n";
+    const server = createServer((_request, response) => response.end(text));
+    const listen = (port: number) =>
+      new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
+    await listen(0);
+    const { port } = server.address() as AddressInfo;
+    await new Promise((done) => server.close(done));
+    const digest = createHash("sha256").update(text).digest("hex");
+    put("proc/cmdline", `aaos.config=http://127.0.0.1:${port}/aaos.yaml#sha256=${digest}\n`);
+    const outcome = provisionAtBoot(context, fetch);
+    await new Promise((done) => setTimeout(done, 1_500));
+    await listen(port);
+    try {
+      expect(await outcome).toMatchObject({ state: "applied" });
+      expect(read("etc/hostname")).toBe("late\n");
+    } finally {
+      server.close();
+    }
   });
 
   it("a URL is https or carries its digest, and the digest is held", async () => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AutomaticUpgrade, ChannelName, MaintenanceWindow } from "./channel.js";
 import { Name } from "./ids.js";
 import { PolicyFile } from "./policy-file.js";
 import { Role } from "./role.js";
@@ -108,10 +109,13 @@ export const ProvisionFile = z.strictObject({
   files: z.array(WrittenFile).default([]),
   /** Where the installer puts the system; a disk is named by its serial, for a path changes. */
   install: z.strictObject({ disk: z.string().min(1), wipe: z.boolean().default(false) }).optional(),
+  /** Becomes `upgrade:` of agentd.yaml. */
   upgrade: z
     .strictObject({
-      channel: z.enum(["stable", "candidate", "none"]).default("stable"),
+      channel: ChannelName.default("stable"),
       url: HttpsUrl.optional(),
+      automatic: AutomaticUpgrade.optional(),
+      window: MaintenanceWindow.optional(),
     })
     .optional(),
   /** The fleet that the machine belongs to; the token is kept as the credential `join`. */
