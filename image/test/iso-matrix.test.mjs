@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { activeAfter, bootIso, missingForIso, settled, theIso } from "./iso.mjs";
 import { rootOf, slotDisk } from "./slot-disk.mjs";
+import { tinyArchive } from "./tiny-archive.mjs";
 import { bootVm } from "./vm.mjs";
 
 /** @typedef {import("./vm.mjs").Vm} Vm */
@@ -85,7 +86,7 @@ describe("the ISO, every way", () => {
     }
   });
 
-  it("no network, no disk, 1 GB and a clock of 2010: starts, and agentd answers", async (t) => {
+  it("no network, no disk, 1 GB and a clock of 2010: starts, agentd answers, the screen says what is missing", async (t) => {
     const lacking = {
       name: "iso-poor",
       memoryMb: 1024,
@@ -94,7 +95,18 @@ describe("the ISO, every way", () => {
     await withVm(lacking, async (vm) => {
       await isReady(vm, t);
       t.diagnostic(await vm.must("free --mega; date; swapon --show"));
-      assert.equal((await vm.run("agentd doctor", { timeoutMs: 300_000 })).status, 0);
+      for (const missing of [
+        /Network +no card was found/,
+        /! No time server has set the clock: 20/,
+        /! There is no disk: this system runs from its medium/,
+        /! Only \d+ MB of memory/,
+        /agentd +runs/,
+      ])
+        await vm.waitFor(missing, { timeoutMs: 300_000 });
+      // A clock that has stopped stands at the image's own day at the earliest.
+      assert.ok(Number(await vm.must("date +%s")) > Date.parse("2026-01-01") / 1000);
+      const { status, stdout } = await vm.run("agentd doctor", { timeoutMs: 300_000 });
+      assert.equal(status, 0, stdout);
     });
   });
 
@@ -111,7 +123,8 @@ ExecStart=/bin/sh -c 'dd if=/dev/zero of=/fill bs=1M || true'
       "systemd.unit-dropin.sysinit.target~fill": "[Unit]\nWants=fill.service\n",
     };
     await withVm({ name: "iso-full", credentials, memoryMb: 1536 }, async (vm) => {
-      await vm.waitFor(/login:|aaOS [0-9]/, { timeoutMs: 600_000 });
+      await vm.waitFor(/! \/ is full \(0 MB free\): remove files/, { timeoutMs: 900_000 });
+      await vm.waitFor(/Nobody can log in yet/);
       assert.match(await vm.must("df --output=pcent / | tail -n 1"), /100%/);
     });
   });
@@ -147,6 +160,80 @@ ExecStart=/bin/sh -c 'dd if=/dev/zero of=/fill bs=1M || true'
       assert.equal(await vm.must("cat /etc/kept /var/lib/aaos/kept"), "kept\nkept\n");
       assert.match(await vm.must("readlink /run/aaos/disk/data"), /p8$/);
       await isReady(vm, t);
+    } finally {
+      await vm.close();
+    }
+  });
+
+  it("starts about as fast as Debian alone, and needs how much more memory: ratios of one run", async (t) => {
+    const plain = await theIso("--plain");
+    /** @type {Record<"ours" | "plain", number[][]>} */
+    const seen = { ours: [], plain: [] };
+    for (const round of [1, 2]) {
+      for (const [whose, medium] of /** @type {const} */ ([
+        ["plain", plain],
+        ["ours", iso],
+      ])) {
+        const name = `iso-ratio-${whose}-${round}`;
+        const vm = await bootVm({
+          name,
+          iso: medium,
+          until: "agent",
+          timeoutMs: 600_000,
+          memoryMb: 2048,
+        });
+        try {
+          const at = performance.now() - vm.timings.agentMs;
+          const unit = whose === "ours" ? "agentd.service" : "multi-user.target";
+          const active = `until systemctl is-active --quiet ${unit}; do sleep 0.2; done`;
+          await vm.must(active, { timeoutMs: 600_000 });
+          const ready = (performance.now() - at) / 1000;
+          await vm.must("systemctl is-system-running --wait || true", { timeoutMs: 600_000 });
+          await vm.must("sleep 30");
+          const mb = Number(await vm.must("free --mega | awk '/^Mem:/ {print $3}'"));
+          seen[whose].push([ready, mb]);
+          t.diagnostic(`${whose}: ready ${ready.toFixed(1)} s after power on, ${mb} MB used`);
+        } finally {
+          await vm.close();
+        }
+      }
+    }
+    const best = (/** @type {"ours" | "plain"} */ whose, /** @type {number} */ column) =>
+      Math.min(...seen[whose].map((row) => row[column] ?? Number.NaN));
+    const ratio = (/** @type {number} */ column) =>
+      (best("ours", column) / best("plain", column)).toFixed(2);
+    t.diagnostic(`ratio of time ${ratio(0)}, of memory ${ratio(1)}`);
+  });
+
+  it("a toolchain from an archive: its program is there, read-only, and again after a restart", async (t) => {
+    const archive = await tinyArchive(dir);
+    const disk = await slotDisk(await rootOf(), dir);
+    const vm = await bootVm({
+      ...disk,
+      name: "toolchain",
+      until: "agent",
+      timeoutMs: 600_000,
+      memoryMb: 2048,
+      shares: [{ from: archive, to: "/run/archive" }],
+    });
+    try {
+      await isReady(vm, t);
+      // In the place of Debian's archive; the rest is what an operator does.
+      await vm.must("rm -f /etc/apt/sources.list.d/*; cat >/etc/apt/sources.list", {
+        stdin: "deb [trusted=yes] copy:/run/archive ./\n",
+      });
+      const added = await vm.must("agentd system toolchain add greeter", { timeoutMs: 300_000 });
+      t.diagnostic(added);
+      assert.match(added, /greeter: 2 packages, greeter_1\.0 libgreeting_1\.0/);
+      assert.equal(await vm.must("/usr/bin/greeter"), "hello from a library\n");
+      assert.notEqual((await vm.run("touch /usr/bin/x")).status, 0, "/usr stays read-only");
+      assert.equal(await vm.must("systemctl is-active agentd.service"), "active\n");
+      await vm.powerCut();
+      await vm.powerOn();
+      await isReady(vm, t);
+      assert.equal(await vm.must("/usr/bin/greeter"), "hello from a library\n");
+      await vm.must("agentd system toolchain remove greeter", { timeoutMs: 300_000 });
+      assert.notEqual((await vm.run("test -e /usr/bin/greeter")).status, 0);
     } finally {
       await vm.close();
     }

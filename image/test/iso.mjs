@@ -59,10 +59,10 @@ export class Operator {
   #port;
   #hosts;
 
-  /** @param {string} dir for the key and the known hosts @param {number} port */
-  constructor(dir, port) {
+  /** @param {string} dir for the key and the known hosts @param {number} port @param {string} [machine] whose host keys are its own */
+  constructor(dir, port, machine = "machine") {
     this.#keyFile = join(dir, "id_ed25519");
-    this.#hosts = join(dir, "known_hosts");
+    this.#hosts = join(dir, `${machine}.known_hosts`);
     this.#port = port;
   }
 

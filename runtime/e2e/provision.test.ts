@@ -281,6 +281,34 @@ describe("provisioning at the first boot", () => {
     expect(read("etc/hostname")).toBe("from-path\n");
   });
 
+  it("a machine that somebody set up at its console is past its first boot", async () => {
+    put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
+    volume({ "aaos.yaml": "hostname: from-stick\n" });
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+    expect(existsSync(join(root, "etc/hostname"))).toBe(false);
+  });
+
+  it("a URL is asked again until the network of the machine is there", async () => {
+    const text = "hostname: late\n";
+    const server = createServer((_request, response) => response.end(text));
+    const listen = (port: number) =>
+      new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
+    await listen(0);
+    const { port } = server.address() as AddressInfo;
+    await new Promise((done) => server.close(done));
+    const digest = createHash("sha256").update(text).digest("hex");
+    put("proc/cmdline", `aaos.config=http://127.0.0.1:${port}/aaos.yaml#sha256=${digest}\n`);
+    const outcome = provisionAtBoot(context, fetch);
+    await new Promise((done) => setTimeout(done, 1_500));
+    await listen(port);
+    try {
+      expect(await outcome).toMatchObject({ state: "applied" });
+      expect(read("etc/hostname")).toBe("late\n");
+    } finally {
+      server.close();
+    }
+  });
+
   it("a URL is https or carries its digest, and the digest is held", async () => {
     const text = "hostname: by-url\n";
     const server = createServer((_request, response) => response.end(text));
