@@ -18,8 +18,9 @@ import { openMachine } from "../appliance/machine.js";
 import { applyProvision } from "../appliance/provision/apply.js";
 import { provisionAtBoot } from "../appliance/provision/at-boot.js";
 import type { VerbContext } from "../appliance/verb.js";
-import { readProvision } from "../catalog/provision.js";
+import { readProvision, yamlText } from "../catalog/provision.js";
 import { readSettings } from "../catalog/settings.js";
+import { ProvisionFile } from "../protocol/provision-file.js";
 import { cli } from "../test/cli-process.js";
 
 // Real files below a root of its own; the programs of the machine are scripts that write down what they were asked, `mount` one that
@@ -350,6 +351,73 @@ describe("provisioning at the first boot", () => {
     const outcome = await provisionAtBoot(context, never);
     expect(outcome.state).toBe("applied");
     expect(outcome.notes.join()).toMatch(/secrets are still on the volume/);
+  });
+
+  it("what the installer left is applied at the first start, and goes with its secrets", async () => {
+    put("mnt/data/seed/aaos.yaml", GOOD);
+    volume({ "aaos.yaml": "hostname: other\n" });
+    expect(await provisionAtBoot(context, never)).toMatchObject({
+      ...{ state: "applied", source: "the seed of the installer" },
+    });
+    expect(read("etc/hostname")).toBe("box1\n");
+    expect(existsSync(join(root, "mnt/data/seed"))).toBe(false);
+  });
+
+  it.each([
+    ["a disk that is not there", "install: {disk: OTHER}\n", "refused", /no disk serial:OTHER/],
+    [
+      "a disk that holds something",
+      "install: {disk: S1}\n",
+      "refused",
+      /holds .*ext4.*wipe: true erases it/,
+    ],
+    [
+      "the disk that it installed before",
+      "install: {disk: S1, wipe: true}\n",
+      "done_before",
+      /take the medium out/,
+    ],
+  ])("on a live system, install: %s is left alone", async (_, text, state, word) => {
+    put("run/live/medium/live/root.squashfs", "");
+    const disk = {
+      ...{
+        path: "/dev/vda",
+        type: "disk",
+        size: 2 ** 34,
+        ro: false,
+        serial: "S1",
+        mountpoints: [null],
+      },
+      children: [
+        {
+          path: "/dev/vda8",
+          type: "part",
+          size: 2 ** 33,
+          ro: false,
+          fstype: "ext4",
+          mountpoints: [null],
+        },
+      ],
+    };
+    const listing = JSON.stringify({ blockdevices: [disk] });
+    writeFileSync(join(dir, "bin/lsblk"), `#!/bin/sh\necho '${listing}'\n`, { mode: 0o755 });
+    // mount(8) of a test: the disk's data volume, as this very file's installation leaves it.
+    const seed = yamlText(ProvisionFile.parse({ install: { disk: "S1", wipe: true } }));
+    const sum = createHash("sha256").update(seed).digest("hex");
+    const data = `/bin/mkdir -p "$6/slots"; echo ${sum} >"$6/slots/installed-by"`;
+    writeFileSync(
+      join(dir, "bin/mount"),
+      `#!/bin/sh\ncase "$*" in *vda8*) ${data};; *) /bin/rmdir "$4" && /bin/ln -s ${dir}/volume "$4";; esac\n`,
+      { mode: 0o755 },
+    );
+    writeFileSync(join(dir, "bin/umount"), `#!/bin/sh\n/bin/rm -r "$1" && /bin/mkdir "$1"\n`, {
+      mode: 0o755,
+    });
+    volume({ "aaos.yaml": text });
+    const outcome = await provisionAtBoot(context, never);
+    expect(outcome.state).toBe(state);
+    expect([...outcome.problems, ...outcome.notes].join()).toMatch(word);
+    expect(existsSync(join(root, "etc/aaos/aaos.yaml"))).toBe(false);
   });
 
   it("without any source nothing happens", async () => {

@@ -139,7 +139,7 @@ export function withoutSecrets(file: ProvisionFile): ProvisionFile {
 
 /** What became of provisioning at this boot, for the console, `doctor` and `system status`; at `/run/aaos/provision.json`. */
 export const ProvisionOutcome = z.strictObject({
-  state: z.enum(["applied", "refused", "none", "done_before"]),
+  state: z.enum(["applied", "installed", "refused", "none", "done_before"]),
   source: z.string().nullable(),
   /** FILE:LINE: FIELD: what is wrong; empty unless it was refused. */
   problems: z.array(z.string()),

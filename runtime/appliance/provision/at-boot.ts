@@ -2,9 +2,11 @@ import { errorText } from "../../base/error-text.js";
 import { formatProblem } from "../../catalog/file-problem.js";
 import { appliedText, readNetworkConfig, readProvision } from "../../catalog/provision.js";
 import type { ProvisionFile, ProvisionOutcome } from "../../protocol/provision-file.js";
+import { isLive } from "../disk/live-medium.js";
 import type { VerbContext } from "../verb.js";
 import { writeFileWhole } from "../write-file.js";
 import { applyProvision } from "./apply.js";
+import { installAsTold } from "./install-as-told.js";
 import { isSetUp } from "./is-set-up.js";
 import { findSource, type ProvisionSource } from "./sources.js";
 
@@ -34,6 +36,9 @@ async function attempt(context: VerbContext, request: typeof fetch): Promise<Pro
   const read = readSource(source);
   if (!read.ok) return refused(source.name, read.problems);
   try {
+    const { install } = read.file;
+    if (install !== undefined && isLive(context.machine))
+      return { source: source.name, ...(await installAsTold(read.file, install, context)) };
     await applyProvision(read.file, context, request);
   } catch (thrown) {
     return refused(source.name, [errorText(thrown)]);
