@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runCli } from "./cli/program.js";
+import { keepHeapSmall } from "./keep-heap-small.js";
 import { findNative, findShare } from "./protocol/places.js";
 
 // The main of the one program. It alone reads the environment; the daemon's code is loaded only by `run`.
@@ -31,6 +32,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
   noColor: env["NO_COLOR"] !== undefined && env["NO_COLOR"] !== "",
   runDaemon: async (places) => {
     ran.daemon = true;
+    keepHeapSmall();
     const { runDaemon } = await import("./daemon.js");
     return runDaemon({
       notify: {
@@ -52,6 +54,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
     const { probeHost } = await import("./probe-host.js");
     return probeHost({ places, nativeDir, path, keys }, signal);
   },
+  outbound: async (places) => (await import("./outbound.js")).outbound(places),
   checkProvider: async (...args) => (await import("./check-provider.js")).checkProvider(...args),
 });
 

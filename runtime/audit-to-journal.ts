@@ -63,6 +63,7 @@ const TROUBLE: ReadonlySet<string> = new Set([
   "capability_denied",
   "catalog_entry_disabled",
   "model_call_failed",
+  "slot_fallback",
 ]);
 
 function isTrouble(event: AuditEvent): boolean {

@@ -65,6 +65,11 @@ export function controlDeps(rooms: Rooms, schedules: Schedules): ControlDeps {
       ...(await confinement.prove()),
     ],
     selftest: selftests({ ...rooms, places, engine: engineDeps }),
+    record: async (event) => {
+      const [appended] = await journal.append([event]);
+      if (appended === undefined) throw new Error("an event was appended and is not there");
+      return appended.seq;
+    },
     verify: (heads, signal) => verifyOffLoop(places.databaseFile, heads, signal),
   };
 }

@@ -2,7 +2,6 @@ import type { Logger } from "pino";
 import type { Configuration } from "./configuration.js";
 import type { Confinement } from "./confinement.js";
 import type { Api } from "./control/api.js";
-import { openEndpoints } from "./control/http/endpoints.js";
 import type { Metrics } from "./control/metrics.js";
 import { mcpToken } from "./mcp-token.js";
 import { VERSION } from "./version.js";
@@ -13,7 +12,7 @@ interface Rooms {
   readonly log: Logger;
 }
 
-/** The MCP server and its neighbours, where mcp-servers.yaml enables them. Whoever holds the token acts as this daemon's own user. */
+/** The MCP server and its neighbours, where mcp-servers.yaml enables them; their code is loaded only then (20 MB). Whoever holds the token acts as this daemon's own user. */
 export async function openMcpServer(
   { config, confinement, log }: Rooms,
   metrics: Metrics,
@@ -21,6 +20,7 @@ export async function openMcpServer(
 ) {
   const { server } = config.mcp;
   if (!server.enabled) return undefined;
+  const { openEndpoints } = await import("./control/http/endpoints.js");
   const { mcpSocketPath: socketPath, mcpTokenFile } = config.places;
   const endpoints = await openEndpoints({
     ...{ server, socketPath, api, metrics, log, version: VERSION, peerOf: confinement.peerOf },

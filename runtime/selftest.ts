@@ -31,7 +31,7 @@ interface SelftestDeps {
   readonly places: Places;
 }
 
-/** Far more than it takes: a machine that has just started, or is emulated, is slow and not unsound. */
+/** Seconds on any machine of today; an emulated one that starts takes its time, and is no ill one for that. */
 const LIMIT_MS = 300_000;
 const LAYERS = ["namespaces", "root", "landlock", "seccomp"];
 

@@ -1,48 +1,30 @@
-// What the tests of the installed disk share: a disk of the very root that the ISO carries, bundles of other versions, and a VM whose
-// first disk the firmware starts.
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+// What the tests of the installed disk share: a disk of the very root that the ISO carries, bundles, and a VM whose first disk the
+// firmware starts.
+import { existsSync } from "node:fs";
+import { copyFile, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { command, output, quote } from "./host.mjs";
+import { command, quote } from "./host.mjs";
 import { bootVm } from "./vm.mjs";
 
 /** @typedef {import("./vm.mjs").Vm} Vm */
 
 const repo = join(import.meta.dirname, "../..");
 const GATE_MS = 900_000;
-
-/**
- * Another version of a root, changed by a shell command that runs in its tree. Packed quickly, not small.
- * @param {string} root as `rootOf` gives it @param {string} dir @param {string} version @param {string} change
- * @returns {Promise<string>} a folder with `root.squashfs`
- */
-export async function otherRoot(root, dir, version, change = ":") {
-  const made = join(dir, version);
-  const tree = join(made, "tree");
-  await mkdir(made, { recursive: true });
-  await command("unsquashfs", [
-    "-quiet",
-    "-no-progress",
-    "-dest",
-    tree,
-    join(root, "root.squashfs"),
-  ]);
-  await writeFile(join(tree, "usr/lib/aaos/version"), `${version}\n`);
-  await command("sh", ["-c", `cd ${quote(tree)} && ${change}`]);
-  const pack = ["-comp", "gzip", "-Xcompression-level", "1", "-noappend", "-no-progress", "-quiet"];
-  await command("mksquashfs", [tree, join(made, "root.squashfs"), ...pack, "-xattrs"]);
-  await command("rm", ["-rf", tree]);
-  return made;
-}
+export const LONG = { timeoutMs: 600_000 };
 
 /** A disk that the installer made of a root. @param {string} root @param {string} file */
 export async function makeDisk(root, file) {
   await command(join(repo, "image/make-disk"), [root, file]);
 }
 
-/** A signed bundle of a root. @param {string} root @param {string} file @param {Record<string, string>} [env] */
-export async function makeBundle(root, file, env = {}) {
-  const words = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  await command("env", [...words, join(repo, "image/make-bundle"), root, file]);
+/** A signed bundle of a root, found again beside it. @param {string} root @param {string} name @param {Record<string, string>} [env] @returns {Promise<string>} */
+export async function bundleOf(root, name, env = {}) {
+  const file = join(root, `${name}.raucb`);
+  if (existsSync(file)) return file;
+  const words = Object.entries(env).map(([key, value]) => `${key}=${value}`);
+  await command("env", [...words, join(repo, "image/make-bundle"), root, `${file}.part`]);
+  await rename(`${file}.part`, file);
+  return file;
 }
 
 /** The bundle's bytes with one of them changed. @param {string} bundle @param {string} file @param {number} at */
@@ -50,20 +32,40 @@ export async function flipped(bundle, file, at) {
   await copyFile(bundle, file);
   const byte = (await readFile(bundle)).subarray(at, at + 1);
   const text = `\\${((byte[0] ?? 0) ^ 1).toString(8).padStart(3, "0")}`;
-  await command("sh", [
-    "-c",
-    `printf '${text}' | dd of=${quote(file)} bs=1 seek=${at} conv=notrunc status=none`,
-  ]);
+  const patch = `printf '${text}' | dd of=${quote(file)} bs=1 seek=${at} conv=notrunc status=none`;
+  await command("sh", ["-c", patch]);
 }
 
-/** Starts a machine from the disk; returns when the guest agent speaks. What the guest flushes reaches the file, and nothing else does.
- * @param {string} disk @param {Partial<import("./qemu.mjs").VmSpec> & {name: string}} spec @param {readonly string[]} [more] further disks */
-export function bootDisk(disk, spec, more = []) {
+/** A disk with these files, for a machine to read. @param {string} folder @param {string} image */
+export async function mediumOf(folder, image) {
+  await command("mke2fs", ["-q", "-F", "-t", "ext4", "-m", "0", "-d", folder, image, "4G"]);
+}
+
+/** Another disk that begins as this one is, and leaves it as it is. @param {string} base raw or qcow2 @param {string} file */
+export async function overlayOf(base, file) {
+  const format = base.endsWith(".qcow2") ? "qcow2" : "raw";
+  await command("qemu-img", ["create", "-q", "-f", "qcow2", "-F", format, "-b", base, file]);
+}
+
+/**
+ * Starts a machine from the disk; returns when the guest agent speaks. What the guest flushes reaches the file.
+ * @param {string} disk @param {Partial<import("./qemu.mjs").VmSpec> & {name: string, failure?: import("./disk-roots.mjs").Failure}} spec
+ * @param {readonly string[]} [more] further disks; the machine finds them as /dev/disk/by-id/virtio-disk1, …
+ */
+export function bootDisk(disk, { failure, ...spec }, more = []) {
   const drives = [disk, ...more].flatMap((file, at) => [
-    ...["-drive", `file=${file},if=none,id=r${at},format=raw,cache=writeback`],
+    ...["-drive", `file=${file},if=none,id=r${at},format=${formatOf(file)},cache=writeback`],
     ...["-device", `virtio-blk-pci,drive=r${at},serial=disk${at}${at === 0 ? ",bootindex=1" : ""}`],
   ]);
-  return bootVm({ until: "agent", timeoutMs: 600_000, memoryMb: 1536, ...spec, qemuArgs: drives });
+  const smbios = failure === undefined ? [] : ["-smbios", `type=1,family=${failure}`];
+  const qemuArgs = [...drives, ...smbios, ...(spec.qemuArgs ?? [])];
+  return bootVm({ until: "agent", timeoutMs: 600_000, memoryMb: 1536, ...spec, qemuArgs });
+}
+
+/** @param {string} file */
+function formatOf(file) {
+  if (file.startsWith("nbd")) return "raw";
+  return file.endsWith(".qcow2") ? "qcow2" : "raw";
 }
 
 /** Waits until the slot's proof has ended; gives what it said. @param {Vm} vm @returns {Promise<string>} */
@@ -75,9 +77,9 @@ export async function proofOf(vm) {
 
 /** @param {Vm} vm @param {string} [options] @returns {Promise<any>} */
 export async function slotsOf(vm, options = "") {
-  return JSON.parse(
-    (await vm.run(`agentd --json system status ${options}`, { timeoutMs: 300_000 })).stdout,
-  );
+  const { stdout, stderr } = await vm.run(`agentd --json system status ${options}`, LONG);
+  if (stdout === "") throw new Error(`agentd system status: ${stderr}`);
+  return JSON.parse(stdout);
 }
 
 /** Waits until the machine runs from the slot, over as many starts as that takes. @param {Vm} vm @param {string} slot */
@@ -86,12 +88,39 @@ export async function untilSlot(vm, slot) {
   while (performance.now() < until) {
     const { stdout } = await vm.run("cat /proc/cmdline").catch(() => ({ stdout: "" }));
     if (stdout.includes(`rauc.slot=${slot}`)) return;
-    await new Promise((resolve) => setTimeout(resolve, 5000));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
   }
   throw new Error(`slot ${slot} does not run`);
 }
 
-/** The root that image/make-root made, or makes. @returns {Promise<string>} */
-export async function rootOf() {
-  return join(repo, (await output(join(repo, "image/make-root"), [])).trim());
+/** How often the chooser started each slot since the last power-on. @param {Vm} vm */
+export function startsOf(vm) {
+  return [...vm.serialLog.matchAll(/Booting slot ([AB])/g)].map(([, slot]) => slot).join("");
+}
+
+/** A goal that takes an emulated machine some seconds, so that it is under way when the machine is cut off. @param {Vm} vm @returns {Promise<string>} the run's id */
+export async function beginGoal(vm) {
+  await vm.must(
+    "seq 1 2000 | sed 's/.*/Slot & holds a system. It is kept when it works./' >/data/in.txt && chmod 644 /data/in.txt",
+  );
+  const goal = "Read /data/in.txt and write a summary to /output/summary.md";
+  return (await vm.must(`agentd submit --detach '${goal}'`, LONG)).trim();
+}
+
+/** @param {Vm} vm @param {string} run @returns {Promise<string>} its state; "" where the daemon does not know it */
+export async function stateOf(vm, run) {
+  const { stdout } = await vm.run("agentd --json list --all", LONG);
+  const { runs } = stdout === "" ? { runs: [] } : JSON.parse(stdout);
+  return runs.find((/** @type {any} */ each) => each.run_id === run)?.state ?? "";
+}
+
+/** Waits until a run has ended; gives its state. @param {Vm} vm @param {string} run */
+export async function endOf(vm, run) {
+  const until = performance.now() + GATE_MS;
+  for (;;) {
+    const state = await stateOf(vm, run);
+    if (/^(succeeded|failed|cancelled)$/.test(state)) return state;
+    if (performance.now() > until) throw new Error(`run ${run} is ${state} and does not end`);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
 }

@@ -1,21 +1,26 @@
-// The installed disk, from the root that the ISO carries: made, started, upgraded, spoilt, left by itself, cut off.
-// `npm run test:disk`; docs/operations/upgrades.md has its figures.
+// The installed disk, from the root that the ISO carries: made, started, upgraded, spoilt, left by itself, cut off; beside another
+// appliance's disk, which nobody may touch. `npm run test:disk`; docs/operations/upgrades.md has its figures.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import {
+  beginGoal,
   bootDisk,
+  bundleOf,
+  endOf,
   flipped,
-  makeBundle,
+  LONG,
   makeDisk,
-  otherRoot,
+  mediumOf,
   proofOf,
-  rootOf,
   slotsOf,
+  startsOf,
+  stateOf,
   untilSlot,
 } from "./disk.mjs";
+import { newerRoot, rootOf, spoiltRoot } from "./disk-roots.mjs";
 import { command } from "./host.mjs";
 import { missingForIso } from "./iso.mjs";
 
@@ -23,35 +28,40 @@ import { missingForIso } from "./iso.mjs";
 
 const missing = missingForIso();
 const skip = missing === undefined ? false : `skipped: ${missing}`;
-const LONG = { timeoutMs: 600_000 };
 
 describe("an installed disk", () => {
   /** @type {string} */
   let dir;
+  /** @type {string} */
+  let otherDisk;
   /** @type {Vm} */
   let vm;
+  let otherWritten = 0;
 
   before(async () => {
     if (skip !== false) return;
     dir = await mkdtemp(join(tmpdir(), "aaos-disk-"));
     const root = await rootOf();
     const disk = join(dir, "disk.raw");
-    await makeDisk(root, disk);
+    otherDisk = join(dir, "other.raw");
+    for (const each of [disk, otherDisk]) await makeDisk(root, each);
+    otherWritten = (await stat(otherDisk)).mtimeMs;
     const bundles = join(dir, "bundles");
-    await command("mkdir", ["-p", bundles]);
-    const newer = await otherRoot(root, dir, "90.0.0");
-    await makeBundle(newer, join(bundles, "newer.raucb"));
-    await makeBundle(newer, join(bundles, "other.raucb"), { AAOS_COMPATIBLE: "other-machine" });
-    await flipped(join(bundles, "newer.raucb"), join(bundles, "flipped.raucb"), 100_000_000);
+    await mkdir(bundles);
+    const put = (/** @type {string} */ from, /** @type {string} */ name) =>
+      command("cp", [from, join(bundles, `${name}.raucb`)]);
+    const newer = await newerRoot(root, "90.0.0");
+    const bundle = await bundleOf(newer, "newer");
+    await put(bundle, "newer");
+    await put(await bundleOf(newer, "other", { AAOS_COMPATIBLE: "other-machine" }), "other");
+    await put(await bundleOf(await spoiltRoot(root, "91.0.0"), "spoilt"), "spoilt");
+    await flipped(bundle, join(bundles, "flipped.raucb"), 100_000_000);
+    await put(bundle, "truncated");
     await command("truncate", ["-s", "200M", join(bundles, "truncated.raucb")]);
-    const crashing = "echo 'process.exit(1)' >usr/lib/aaos/dist/daemon.js";
-    await makeBundle(
-      await otherRoot(root, dir, "91.0.0", crashing),
-      join(bundles, "crashes.raucb"),
-    );
     const medium = join(dir, "bundles.img");
-    await command("mke2fs", ["-q", "-F", "-t", "ext4", "-d", bundles, medium, "3G"]);
-    vm = await bootDisk(disk, { name: "disk" }, [medium]);
+    await mediumOf(bundles, medium);
+    await rm(bundles, { recursive: true });
+    vm = await bootDisk(disk, { name: "disk", failure: "crash" }, [otherDisk, medium]);
   });
 
   after(async () => {
@@ -59,13 +69,16 @@ describe("an installed disk", () => {
     if (dir !== undefined) await rm(dir, { recursive: true, force: true });
   });
 
-  /** @param {string} rule @param {() => Promise<void>} check */
+  /** @param {string} rule @param {(t: import("node:test").TestContext) => Promise<void>} check */
   const it = (rule, check) => test(rule, { skip, timeout: 3_600_000 }, check);
 
-  const mount = () => vm.must("mkdir -p /run/b && mount -o ro /dev/disk/by-id/virtio-disk1 /run/b");
+  const mount = () => vm.must("mkdir -p /run/b && mount -o ro /dev/disk/by-id/virtio-disk2 /run/b");
 
-  it("the first slot proves itself and is kept; users other than root do not reach RAUC", async () => {
+  it("the first slot proves itself and is kept; users other than root do not reach RAUC", async (t) => {
     assert.match(await proofOf(vm), /works and is kept/);
+    t.diagnostic(
+      `power on to agent ${vm.timings.agentMs} ms; proof ${await upFor(vm)} s after the kernel's start`,
+    );
     const { running, slots } = await slotsOf(vm, "--verify");
     assert.equal(running, "A");
     const { confirmed, tries, intact } = slots[0];
@@ -75,6 +88,10 @@ describe("an installed disk", () => {
     const { status, stderr } = await vm.run(mark, { user: "aaos" });
     assert.notEqual(status, 0);
     assert.match(stderr, /denied|not permitted/i);
+    const greeting = await vm.must(
+      "bash -lic 'cat /etc/profile.d/aaos.sh' && test -e /usr/lib/aaos/development-key",
+    );
+    assert.match(greeting, /DEVELOPMENT KEY/);
   });
 
   it("what is damaged or for another machine is refused with its reason, and nothing has changed", async () => {
@@ -89,15 +106,24 @@ describe("an installed disk", () => {
       assert.equal(status, 2, stderr);
       assert.match(stderr, /** @type {RegExp} */ (reason));
     }
-    assert.deepEqual(await slotsOf(vm), before);
+    assert.deepEqual((await slotsOf(vm)).slots, before.slots);
   });
 
-  it("an upgrade brings settings, users and identity along, and is kept when it works", async () => {
+  it("an upgrade brings settings, users and identity along, and is kept when it works; the goal that was running ends after the start", async (t) => {
     await vm.must("echo mine >/etc/marker; useradd -m ada; echo kept >/data/file");
     const identity = await vm.must("cat /etc/machine-id /etc/aaos/ssh/*.pub");
-    await vm.must("agentd system upgrade /run/b/newer.raucb", LONG);
+    const { durationMs } = await vm.run("agentd system upgrade /run/b/newer.raucb", LONG);
+    const run = await beginGoal(vm);
+    assert.match(await stateOf(vm, run), /queued|planning|running/);
+    const began = performance.now();
     await vm.reboot();
-    assert.match(await proofOf(vm), /slot B, version 90\.0\.0, works and is kept/);
+    const proof = await proofOf(vm);
+    t.diagnostic(
+      `written in ${durationMs} ms; from reboot to proof ${Math.round(performance.now() - began)} ms`,
+    );
+    assert.match(proof, /slot B, version 90\.0\.0, works and is kept/);
+    assert.equal(await endOf(vm, run), "succeeded");
+    assert.notEqual(await vm.must("cat /output/summary.md"), "");
     assert.equal(await vm.must("cat /etc/machine-id /etc/aaos/ssh/*.pub"), identity);
     assert.equal(await vm.must("cat /etc/marker /data/file && id -un ada"), "mine\nkept\nada\n");
     const { running, version, slots } = await slotsOf(vm, "--verify");
@@ -106,15 +132,23 @@ describe("an installed disk", () => {
       slots.map((/** @type {any} */ it) => it.intact),
       [true, true],
     );
+    assert.match(await vm.must("agentd audit verify", LONG), /the journal is whole/);
   });
 
-  it("a slot whose agentd crashes is left by itself, and the story is told", async () => {
+  it("a slot whose agentd crashes is left by itself within its tries, and the story is told", async (t) => {
     await mount();
-    await vm.must("agentd system upgrade /run/b/crashes.raucb", LONG);
-    await vm.reboot();
+    await vm.must("agentd system upgrade /run/b/spoilt.raucb", LONG);
+    const seen = startsOf(vm).length;
+    const began = performance.now();
+    await vm.run("systemctl reboot").catch(() => {});
+    await vm.waitFor(/Booting slot A/, LONG);
     await untilSlot(vm, "B");
     assert.match(await proofOf(vm), /slot A \(version 91\.0\.0\) was left for B/);
-    const { fallback, next } = await slotsOf(vm);
+    t.diagnostic(
+      `from reboot to the old slot's proof ${Math.round((performance.now() - began) / 1000)} s`,
+    );
+    assert.equal(startsOf(vm).slice(seen), "AAAB");
+    const { next, fallback } = await slotsOf(vm);
     assert.equal(next, "B");
     assert.match(fallback.reason, /agentd\.service/);
   });
@@ -134,4 +168,14 @@ describe("an installed disk", () => {
     assert.equal(slots[0].bootable, false);
     assert.equal((await vm.run("agentd audit verify", LONG)).status, 0);
   });
+
+  it("the other appliance's disk, in the machine all the while, was never written to", async () => {
+    assert.equal((await stat(otherDisk)).mtimeMs, otherWritten);
+  });
 });
+
+/** Seconds from the kernel's start to the end of the proof. @param {Vm} vm */
+async function upFor(vm) {
+  const at = await vm.must("systemctl show -P ExecMainExitTimestampMonotonic aaos-health");
+  return Math.round(Number(at) / 1e6);
+}

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf, errorText } from "../base/error-text.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { Frame, METHODS, Method } from "../protocol/control.js";
@@ -7,6 +9,9 @@ import { ERROR_CODES, type ErrorCode } from "../protocol/error-code.js";
 
 /** More than any answer of the daemon; a line that goes on past it comes from something else. */
 const MAX_LINE_CHARS = 256 * 1_048_576;
+/** How long a caller waits to be let in, and how often it looks. */
+const DOOR_WAIT_MS = 10_000;
+const DOOR_LOOK_MS = 20;
 
 export type MethodInput<M extends Method> = (typeof METHODS)[M]["_zod"]["input"];
 
@@ -67,21 +72,37 @@ function request(stream: Socket, method: string, params: unknown): void {
   stream.write(`${JSON.stringify({ jsonrpc: "2.0", id: 1, method, params })}\n`);
 }
 
-/** A connection to a socket of ours; throws `daemon_unreachable` or `permission_denied`. */
+/**
+ * A connection to a socket of ours; throws `daemon_unreachable` or `permission_denied`. EAGAIN means that a daemon which is alive has
+ * more callers at its door than it has let in (connect(2), unix(7)): this one waits for its turn.
+ */
 export async function connect(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<Disposable & { readonly stream: Socket }> {
+  const giveUpAt = performance.now() + DOOR_WAIT_MS;
+  for (;;) {
+    try {
+      return await connectOnce(path, signal);
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EAGAIN" || performance.now() > giveUpAt)
+        throw unreachable(path, thrown);
+      await sleep(DOOR_LOOK_MS, undefined, { signal });
+    }
+  }
+}
+
+async function connectOnce(
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<Disposable & { readonly stream: Socket }> {
   const stream = createConnection({ path, ...(signal === undefined ? {} : { signal }) });
-  await new Promise<void>((resolve, reject) => {
-    stream.once("connect", resolve);
-    stream.once("error", (error) => reject(unreachable(path, error)));
-  });
+  await once(stream, "connect");
   stream.on("error", () => stream.destroy());
   return { stream, [Symbol.dispose]: () => stream.destroy() };
 }
 
-function unreachable(path: string, error: Error): AgentdError {
+function unreachable(path: string, error: unknown): AgentdError {
   const errno = errnoOf(error);
   if (errno === "EACCES" || errno === "EPERM") {
     return new AgentdError("permission_denied", "connect", `may not use the socket ${path}`, {

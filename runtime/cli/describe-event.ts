@@ -24,6 +24,15 @@ const MAX_CALL = 110;
 const OPERATOR: Descriptions = {
   operator_call: ({ allowed, method, uid }) =>
     allowed ? undefined : [`refused to uid ${uid ?? "unknown"}: ${method}`, "warn"],
+  slot_confirmed: ({ slot, version }) => [`slot ${slot} works: version ${version} is kept`],
+  slot_fallback: ({ from, to, version, reason }) => [
+    `slot ${from} (version ${version}) was left for ${to}: ${reason}`,
+    "warn",
+  ],
+  backup_restored: ({ hostname, made_at }) => [
+    `this machine was made what ${hostname} was at ${made_at}`,
+    "warn",
+  ],
   run_submitted: ({ goal }) => [`goal: ${goal}`, "bold"],
   orchestration_selected: ({ mode, reason }) => [
     `${mode === "direct" ? "one agent, no plan" : "planning"}${reason === undefined ? "" : `: ${reason}`}`,

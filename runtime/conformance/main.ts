@@ -14,8 +14,8 @@ import { Measured } from "./result.js";
  * `npm run conformance`: runs every attempt and writes docs/conformance.md. Ends with 1 where anything is allowed that is not documented
  * as accepted, where an answer is another than the one stated, or where the kernel lacks what an attempt needs. As root it runs the
  * attempts as an ordinary uid. `--json FILE` keeps the raw answers, `--confined` runs only what must hold, `--only F,N01` some of it,
- * `--from FILE` judges kept answers anew, `--no-report` leaves the document alone, `--no-tools` leaves out the
- * attempts through the tools of an agent.
+ * `--from FILE` judges kept answers anew, `--report FILE` writes the document there and `--no-report` nowhere, `--no-tools` leaves out
+ * the attempts through the tools of an agent.
  */
 const ORDINARY_UID = 12_345;
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     from: { type: "string", multiple: true },
     "no-report": { type: "boolean", default: false },
     "no-tools": { type: "boolean", default: false },
+    report: { type: "string", default: join(TREE, "docs/conformance.md") },
     "sandbox-runtime": { type: "string" },
   },
 });
@@ -78,7 +79,7 @@ if (values["as-measurer"]) {
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(measured, null, 1));
   const verdict = judge(measured);
   if (!values["no-report"] && !values.confined && values.only === "")
-    writeFileSync(join(TREE, "docs/conformance.md"), renderReport(measured, verdict));
+    writeFileSync(values.report, renderReport(measured, verdict));
   for (const problem of verdict.problems) process.stderr.write(`${problem}\n`);
   process.stdout.write(`${verdict.summary}\n`);
   process.exitCode = verdict.problems.length === 0 ? 0 : 1;

@@ -12,6 +12,7 @@ import { bubblewrapTight, bubblewrapTypical } from "./run-bubblewrap.js";
 import { openConfinedRunner } from "./run-confined.js";
 import { openSandboxRuntime } from "./run-sandbox-runtime.js";
 import { measureTools } from "./run-tools.js";
+import { stagePrograms } from "./staged-programs.js";
 import { openWorld, type World } from "./world.js";
 
 export interface MeasureOptions {
@@ -29,7 +30,9 @@ type MutableRow = { -readonly [K in keyof Row]: Row[K] };
 
 /** Runs every attempt in every column. The process must be of an ordinary uid. */
 export async function measure(options: MeasureOptions): Promise<Measured> {
-  const { nativeDir, only } = options;
+  const { only } = options;
+  await using programs = await stagePrograms(options.nativeDir);
+  const nativeDir = programs.dir;
   const world = await openWorld(join(nativeDir, "probe"));
   try {
     const attempts = ALL_ATTEMPTS.filter(

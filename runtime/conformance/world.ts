@@ -1,11 +1,12 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Attempt } from "./attempt.js";
 import { openHostSide } from "./host-side.js";
 
 /**
  * The files an attempt meets, made anew for each: `{in}` may be read, `{out}` read and written, `{box}` only written, `{secret}` is in no
- * grant and belongs to the same uid, like everything here. Beside them what stands on the host: a process, its sockets, its IPC.
+ * grant and belongs to the same uid, like everything here; nothing is at `{mine}`, in the temporary directory. Beside them what stands
+ * on the host: a process, its sockets, its IPC.
  */
 export interface World {
   /** What `{name}` stands for in an attempt. */
@@ -31,6 +32,7 @@ export async function openWorld(probe: string): Promise<World> {
     w,
     secret,
     probe,
+    mine: join("/tmp", `${basename(dir)}-mine`),
     in: join(w, "in"),
     out: join(w, "out"),
     box: join(w, "box"),
@@ -48,6 +50,7 @@ export async function openWorld(probe: string): Promise<World> {
     },
     close: async () => {
       await host.close();
+      await rm(fill("{mine}"), { force: true });
       await rm(dir, { recursive: true, force: true });
     },
   };

@@ -62,6 +62,7 @@ const ACCESS: Readonly<Record<Method, Access>> = {
   "system.status": ADMIN_LOOKS,
   "system.doctor": ADMIN_LOOKS,
   "system.selftest": ADMIN_ACTS,
+  "system.record": ADMIN_ACTS,
 };
 
 /** Judges one call; throws `not_permitted`. A refusal, and a call that acts, is in the journal before anything else happens. */

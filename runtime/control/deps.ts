@@ -13,7 +13,7 @@ import type {
   RoleReport,
   SelftestReport,
 } from "../protocol/control-results.js";
-import type { AuditEvent } from "../protocol/event.js";
+import type { AuditEvent, NewEvent } from "../protocol/event.js";
 import type { ToolSpec } from "../protocol/model.js";
 import type { SkillReport } from "../protocol/skill.js";
 import type { RunEngine } from "../runs/engine.js";
@@ -56,5 +56,7 @@ export interface ControlDeps extends EventSource {
   readonly metrics: Metrics;
   readonly doctor: (signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
   readonly selftest: (peer: Peer, signal: AbortSignal) => Promise<SelftestReport>;
+  /** Appends an event; gives its `seq` when it is durable. */
+  readonly record: (event: NewEvent) => Promise<number>;
   readonly verify: (heads: readonly SignedHead[], signal: AbortSignal) => Promise<VerifyReport>;
 }

@@ -39,6 +39,7 @@ import { skillList } from "./methods/skill-list.js";
 import { skillShow } from "./methods/skill-show.js";
 import { systemDoctor } from "./methods/system-doctor.js";
 import { systemMetrics } from "./methods/system-metrics.js";
+import { systemRecord } from "./methods/system-record.js";
 import { systemSelftest } from "./methods/system-selftest.js";
 import { systemStatus } from "./methods/system-status.js";
 import { toolInvoke } from "./methods/tool-invoke.js";
@@ -90,5 +91,6 @@ export function makeHandlers(deps: ControlDeps): Handlers {
     "system.status": systemStatus(deps),
     "system.doctor": systemDoctor(deps),
     "system.selftest": systemSelftest(deps),
+    "system.record": systemRecord(deps),
   };
 }

@@ -221,6 +221,41 @@ describe("clients", () => {
     expect((await follower.next())?.kind).toBe("event");
   });
 
+  it("that have just come are let ask: over the limit the next is refused with the reason, and none is cut off in silence", async () => {
+    await using daemon = await scriptedDaemon({ server: { maxConnections: 3 } });
+    const clients = await Promise.all([1, 2, 3, 4].map(() => rawClient(daemon.socketPath)));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (const client of clients) client.request("run.submit", { goal: "Go" });
+    const answers = await Promise.all(clients.map((client) => client.next()));
+    for (const client of clients) client[Symbol.dispose]();
+    expect(answers.filter((answer) => answer?.result !== undefined)).toHaveLength(3);
+    const [refused] = answers.filter((answer) => answer?.error !== undefined);
+    expect(refused?.error).toMatchObject({
+      message: "3 clients are being served",
+      data: { kind: "unavailable" },
+    });
+  });
+
+  it("of others never take the last places: an admin can always stop what they do", async () => {
+    const who = { is: { uid: 1000, groups: [1000], admin: false } };
+    await using daemon = await scriptedDaemon({
+      server: { maxConnections: 66, peerOf: () => who.is },
+    });
+    using first = await rawClient(daemon.socketPath);
+    first.request("run.list");
+    await first.next();
+    first.request("audit.tail");
+    using second = await rawClient(daemon.socketPath);
+    second.request("audit.tail");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    using third = await rawClient(daemon.socketPath);
+    expect((await third.next())?.error?.data.kind).toBe("unavailable");
+    who.is = { uid: 0, groups: [0], admin: true };
+    using admin = await rawClient(daemon.socketPath);
+    admin.request("run.list");
+    expect((await admin.next())?.result).toEqual({ runs: [] });
+  });
+
   it("are let go when the daemon closes, also those that follow", async () => {
     const daemon = await scriptedDaemon();
     using follower = await rawClient(daemon.socketPath);

@@ -11,6 +11,13 @@ import type { Handlers } from "./handler.js";
 
 const MODE = 0o660;
 const CLOSE_GRACE_MS = 1_000;
+/** Clients at the same time; of these, so many places are for admins alone, so that nobody can keep them from stopping a run. */
+const MAX_CONNECTIONS = 1_024;
+const FOR_ADMINS = 64;
+/** A client that has asked nothing yet is about to, for so long. */
+const FRESH_MS = 2_000;
+/** Clients that are begun to be served in one turn of the loop. */
+const A_TURN = 8;
 
 export interface ServerOptions {
   readonly socketPath: string;
@@ -19,7 +26,7 @@ export interface ServerOptions {
   /** The API as one caller sees it; asked once for each connection. */
   readonly handlersFor: (caller: Caller) => Handlers;
   readonly log: ControlLog;
-  /** Clients at the same time; over it the one idle for longest is let go. */
+  /** Clients at the same time; over it the one idle for longest is let go, and where all are busy, the new one is told so. */
   readonly maxConnections?: number;
   /** A client that takes nothing of its answer for this long is cut off. */
   readonly stallMs?: number;
@@ -29,6 +36,8 @@ export interface ServerOptions {
 interface Client {
   readonly socket: Socket;
   idleSince: number | undefined;
+  /** It was answered before. */
+  isKnown: boolean;
 }
 
 /**
@@ -42,9 +51,10 @@ export async function startServer(
   const closing = new AbortController();
   const clients = new Set<Client>();
   // Half-open: a client may close its half after the last request and still get its answers (`nc -N`, `socat`).
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
+  const begin = inTurns((socket: Socket) => {
     admit(socket, clients, { ...options, signal: closing.signal });
   });
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, begin);
   await listen(server, options.socketPath);
   server.on("error", (err) => options.log.error({ err }, "control socket failed"));
   return {
@@ -61,25 +71,44 @@ export async function startServer(
   };
 }
 
+/**
+ * However many come at once, a few are begun in each turn of the loop: between them those who are connected already are answered, and
+ * the runs go on. Half of them are those that have waited longest, and half those that came last: who looks in need not stand behind
+ * a thousand that were there before.
+ */
+function inTurns<T>(begin: (one: T) => void): (one: T) => void {
+  const waiting: T[] = [];
+  const next = (): void => {
+    const half = A_TURN / 2;
+    for (const one of [...waiting.splice(0, half), ...waiting.splice(-half)]) begin(one);
+    if (waiting.length > 0) setImmediate(next);
+  };
+  return (one) => {
+    if (waiting.push(one) === 1) setImmediate(next);
+  };
+}
+
 function admit(
   socket: Socket,
   clients: Set<Client>,
   options: ServerOptions & { readonly signal: AbortSignal },
 ): void {
-  const { maxConnections = 256, stallMs = 600_000 } = options;
-  if (clients.size >= maxConnections && !evictIdle(clients)) {
+  const { maxConnections = MAX_CONNECTIONS, stallMs = 600_000 } = options;
+  const peer = options.peerOf(socket);
+  const most = peer.admin ? maxConnections : Math.max(1, maxConnections - FOR_ADMINS);
+  if (clients.size >= most && !evictIdle(clients)) {
     socket.on("error", () => socket.destroy());
-    socket.end(formatError(null, tooManyClients(maxConnections)));
+    socket.end(formatError(null, tooManyClients(clients.size)));
     socket.resume();
     return;
   }
-  const client: Client = { socket, idleSince: Date.now() };
+  const client: Client = { socket, idleSince: Date.now(), isKnown: false };
   clients.add(client);
   socket.once("close", () => clients.delete(client));
   const onWaiting = (waiting: boolean) => {
     client.idleSince = waiting ? Date.now() : undefined;
+    client.isKnown ||= !waiting;
   };
-  const peer = options.peerOf(socket);
   // It never rejects: whatever happens on a connection stays there.
   void serveConnection(socket, {
     handlers: options.handlersFor(peer),
@@ -92,11 +121,13 @@ function admit(
   });
 }
 
-/** Lets the client go that has been idle for longest; false where every one is being answered. */
+/** Lets the client go that has been idle for longest; false where every one is being answered, or is about to ask. */
 function evictIdle(clients: Set<Client>): boolean {
   let oldest: Client | undefined;
+  const now = Date.now();
   for (const client of clients) {
     if (client.idleSince === undefined) continue;
+    if (!client.isKnown && now - client.idleSince < FRESH_MS) continue;
     if (oldest?.idleSince === undefined || client.idleSince < oldest.idleSince) oldest = client;
   }
   if (oldest === undefined) return false;
@@ -105,8 +136,8 @@ function evictIdle(clients: Set<Client>): boolean {
   return true;
 }
 
-function tooManyClients(max: number): AgentdError {
-  return new AgentdError("unavailable", "connect", `${max} clients are being served`, {
+function tooManyClients(count: number): AgentdError {
+  return new AgentdError("unavailable", "connect", `${count} clients are being served`, {
     hint: "Close some of them, or try again in a moment.",
   });
 }
@@ -119,7 +150,7 @@ async function listen(server: Server, path: string): Promise<void> {
   });
   const mask = process.umask(0o777 & ~MODE);
   try {
-    server.listen({ path, backlog: 511 });
+    server.listen({ path, backlog: MAX_CONNECTIONS });
   } finally {
     process.umask(mask);
   }

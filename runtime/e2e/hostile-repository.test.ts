@@ -135,4 +135,15 @@ describe("A24-23 a repository with hostile configuration, hooks and build script
     }
     await nothingGained(agent, repo, config);
   });
+
+  it("gains nothing by naming the shell of its scripts in its .npmrc: that shell runs confined", async () => {
+    const base = await testBase();
+    const repo = await hostile(base);
+    const config = await readFile(join(repo, ".git/config"), "utf8");
+    await writeFile(join(repo, ".npmrc"), `script-shell=${join(repo, "evil.sh")}\n`);
+    await using agent = await openTestAgent(base, { grants: GRANTS });
+    const ran = await agent.call("exec", { program: "npm", args: ["test"], cwd: repo });
+    expect(JSON.stringify(ran)).not.toContain(SECRET);
+    await nothingGained(agent, repo, config);
+  });
 });

@@ -4,7 +4,10 @@ import { createServer, type Server } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { openMachine } from "../appliance/machine.js";
+import { tellDaemon } from "../appliance/tell-daemon.js";
 import type { Notice } from "../control/notify/notice.js";
+import type { MachineStory } from "../protocol/event-machine.js";
 import { portOf } from "../test/egress-world.js";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
 import { waitFor } from "./wait.js";
@@ -226,6 +229,33 @@ it(
     expect(of(`webhook 127.0.0.1:${portOf(receiver)}`)).toHaveLength(2);
     expect(of(`webhook 127.0.0.1:${portOf(receiver)}`).at(-1)).toBe("the daemon stopped first");
     expect(stdout).not.toContain("t0ken");
+  },
+  TIMEOUT,
+);
+
+it(
+  "a slot that was left is in the trail and is told, and so is an upgrade that is kept; no daemon, no note",
+  async () => {
+    const machine = openMachine(world.root);
+    const { signal } = new AbortController();
+    const left: MachineStory = {
+      kind: "slot_fallback",
+      ...{ from: "B", to: "A", version: "2.0.0", reason: "agentd.service has failed" },
+    };
+    expect(await tellDaemon(machine, left, signal)).toBe(false);
+    await startTelling(`notify: {webhook: "http://127.0.0.1:${portOf(receiver)}/hook"}\n`);
+    expect(await tellDaemon(machine, left, signal)).toBe(true);
+    const kept = { kind: "slot_confirmed", slot: "B", version: "2.0.1" } as const;
+    expect(await tellDaemon(machine, kept, signal)).toBe(true);
+    await waitFor("both notices", () => bodies.length >= 2 || undefined);
+    expect(bodies.map((body) => JSON.parse(body) as Notice)).toMatchObject([
+      { kind: "upgrade_left", version: "2.0.0", reason: "agentd.service has failed" },
+      { kind: "upgrade_kept", version: "2.0.1" },
+    ]);
+    const trail = await world.cli(["audit", "query", "--kind", "slot_fallback"]);
+    expect(trail.stdout).toContain(
+      "slot B (version 2.0.0) was left for A: agentd.service has failed",
+    );
   },
   TIMEOUT,
 );

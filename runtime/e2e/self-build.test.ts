@@ -10,7 +10,7 @@ import { makeWorld, useModel, type World } from "./world.js";
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
 const BUILDER = /^Carries out a written plan of changes/;
 
-/** Five edits of two rooms and their tests: `[file, old, new]`, as the plan states them. */
+/** Five edits of a room and its unit tests: `[file, old, new]`, as the plan states them. */
 const EDITS: readonly (readonly [file: string, before: string, after: string])[] = [
   [
     "runtime/base/duration.ts",
@@ -21,9 +21,9 @@ const EDITS: readonly (readonly [file: string, before: string, after: string])[]
   ["runtime/base/duration.ts", "(ms|min|[smhd])/g", "(ms|min|[smhdw])/g"],
   ["runtime/base/duration.ts", "`250ms`, `7d`;", "`250ms`, `7d`, `2w`;"],
   [
-    "runtime/version.test.ts",
-    'import { expect, it } from "vitest";',
-    'import { expect, it } from "vitest";\nimport { parseDuration } from "./base/duration.js";\n\nit("a duration may be weeks", () => {\n  expect(parseDuration("2w")).toBe(1_209_600_000);\n});',
+    "runtime/base/duration.test.ts",
+    '  ["365d", 31_536_000_000],',
+    '  ["365d", 31_536_000_000],\n  ["2w", 1_209_600_000],',
   ],
 ];
 const MESSAGE = "base: a duration may be weeks\n\nAsked for by the plan.";
@@ -66,11 +66,11 @@ function build(tree: string, plan: string, report: string) {
       };
     }
     if (results.length === 6) {
-      const args = ["run", "test:some", "--", "dist/version.test.js"];
+      const args = ["run", "test:some", "--", "dist/base/", "dist/protocol/"];
       return { tool_calls: [call("exec", { program: "npm", args, cwd: tree, timeout_s: 600 })] };
     }
     if (results.length === 7) {
-      const paths = ["runtime/base/duration.ts", "runtime/version.test.ts"];
+      const paths = ["runtime/base/duration.ts", "runtime/base/duration.test.ts"];
       return { tool_calls: [call("git_commit", { workspace: tree, message: MESSAGE, paths })] };
     }
     if (results.length === 8) {
@@ -123,9 +123,9 @@ describe("self-build", () => {
       ...params.flatMap((one) => ["--param", one]),
       "carry the plan out",
     ]);
-    expect(existsSync(report) ? readFileSync(report, "utf8") : JSON.stringify(ended)).toContain(
-      '"exit_code":0',
-    );
+    const told = existsSync(report) ? readFileSync(report, "utf8") : JSON.stringify(ended);
+    expect(told).toContain('"exit_code":0');
+    expect(told).toContain("dist/base/duration.test.js");
     expect(ended.code, ended.stdout + ended.stderr).toBe(0);
     expect(git(tree, "log", "-1", "--format=%B").trim()).toBe(MESSAGE);
     expect(git(tree, "rev-parse", "HEAD~1").trim()).toBe(before);

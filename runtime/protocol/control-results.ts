@@ -226,6 +226,7 @@ export const RESULTS = {
   "system.status": DaemonStatus,
   "system.doctor": z.strictObject({ checks: z.array(DoctorCheck) }),
   "system.selftest": SelftestReport,
+  "system.record": z.strictObject({ seq: z.int().positive() }),
 } as const satisfies Partial<Record<Method, z.ZodType>>;
 export type CallMethod = keyof typeof RESULTS;
 export type CallResult<M extends CallMethod> = z.output<(typeof RESULTS)[M]>;

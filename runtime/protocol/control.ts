@@ -2,6 +2,7 @@ import { z } from "zod";
 import { AgentLifecycle, AgentState } from "./agent.js";
 import { ApprovalScope } from "./approval.js";
 import { EventBody } from "./event.js";
+import { MachineStory } from "./event-machine.js";
 import { Json } from "./json.js";
 import { MemoryCategory } from "./memory.js";
 import { Usage } from "./model.js";
@@ -167,6 +168,7 @@ export const METHODS = {
   "system.status": z.strictObject({}),
   "system.doctor": z.strictObject({}),
   "system.selftest": z.strictObject({}),
+  "system.record": z.strictObject({ event: MachineStory }),
 } as const;
 export type Method = keyof typeof METHODS;
 export type MethodParams<M extends Method> = z.output<(typeof METHODS)[M]>;

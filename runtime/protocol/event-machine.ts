@@ -1,7 +1,33 @@
 import { z } from "zod";
 
+const SlotName = z.enum(["A", "B"]);
+
+/** What became of the machine while the daemon did not look: told to it afterwards, by root (`system.record`). */
+const Stories = [
+  /** A new slot has proved that it works. */
+  z.strictObject({ kind: z.literal("slot_confirmed"), slot: SlotName, version: z.string() }),
+  /** A slot was left for the other one, by itself. */
+  z.strictObject({
+    kind: z.literal("slot_fallback"),
+    from: SlotName,
+    to: SlotName,
+    version: z.string(),
+    reason: z.string(),
+  }),
+  /** Everything before this event is what another machine, or this one, was at `made_at`. */
+  z.strictObject({
+    kind: z.literal("backup_restored"),
+    hostname: z.string(),
+    version: z.string(),
+    made_at: z.string(),
+  }),
+] as const;
+export const MachineStory = z.discriminatedUnion("kind", Stories);
+export type MachineStory = z.infer<typeof MachineStory>;
+
 /** What happens to the daemon and its files. */
 export const MachineEvents = [
+  ...Stories,
   z.strictObject({
     kind: z.literal("daemon_started"),
     version: z.string(),

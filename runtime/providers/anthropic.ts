@@ -1,4 +1,4 @@
-import Anthropic from "@anthropic-ai/sdk";
+import type Anthropic from "@anthropic-ai/sdk";
 import type { ModelRequest, ModelStream, Usage } from "../protocol/model.js";
 import {
   type AnthropicDraft,
@@ -48,7 +48,7 @@ async function* readMessage(
   options: ApiOptions,
   watch: IdleWatch,
 ): AsyncGenerator<AttemptEvent> {
-  const client = anthropicClient(options.connection, watch);
+  const client = await anthropicClient(options.connection, watch);
   const body = anthropicBody(request, names, options.thinkingOff(request));
   const { data, response } = await client.messages
     .create(body, { signal: watch.signal })
@@ -60,8 +60,9 @@ async function* readMessage(
   for await (const event of data) yield* addStreamEvent(draft, event);
 }
 
-/** The key is passed in even where there is none, so that the package looks for one nowhere else. */
-function anthropicClient(connection: Connection, watch: IdleWatch): Anthropic {
+/** The key is passed in even where there is none, so that the package looks for one nowhere else. Loaded when first needed: 10 MB. */
+async function anthropicClient(connection: Connection, watch: IdleWatch): Promise<Anthropic> {
+  const { default: Anthropic } = await import("@anthropic-ai/sdk");
   return new Anthropic({
     apiKey: connection.key ?? "none",
     webhookKey: null,

@@ -1,4 +1,4 @@
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import type { ModelRequest, ModelStream, Usage } from "../protocol/model.js";
 import { type ApiOptions, NO_TIMEOUT_MS } from "./api-options.js";
 import type { Attempt, AttemptEvent, Connection } from "./attempt.js";
@@ -33,10 +33,10 @@ export function openaiStream(options: ApiOptions): ModelStream {
   const attempt: Attempt = async function* attempt(request, signal) {
     const { connection } = options;
     const watch = startIdleWatch(signal, connection.timeout_ms);
-    const client = openaiClient(connection, watch);
     const names = namesOfRequest(request);
     let draft = openaiDraft();
     try {
+      const client = await openaiClient(connection, watch);
       const body = (): OpenaiBody =>
         openaiBody(request, names, dialect, options.thinkingOff(request));
       while (!(yield* readAnswer(client, body(), draft, watch, learn))) draft = openaiDraft();
@@ -50,7 +50,9 @@ export function openaiStream(options: ApiOptions): ModelStream {
   return withRetry(attempt, options.retry);
 }
 
-function openaiClient(connection: Connection, watch: IdleWatch): OpenAI {
+/** The package is loaded when first needed: 10 MB. */
+async function openaiClient(connection: Connection, watch: IdleWatch): Promise<OpenAI> {
+  const { default: OpenAI } = await import("openai");
   return new OpenAI({
     apiKey: connection.key ?? "none",
     adminAPIKey: null,

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { isLetGo } from "../agent/let-go.js";
+import { isLetGo, LetGo } from "../agent/let-go.js";
 import { formatDuration } from "../base/duration.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { RunId } from "../protocol/ids.js";
@@ -51,6 +51,7 @@ export function openActiveRuns(deps: EngineDeps, shared: Shared): ActiveRuns {
 
   const takeUp: ActiveRuns["takeUp"] = (id, state, stop = new AbortController()) => {
     const rest = new AbortController();
+    if (closing) rest.abort(new LetGo());
     const record = recorder(deps.journal, { run_id: id, actor: "daemon" });
     const moves = openRunMoves(record, state, rest.signal);
     const done = inTurn({ id, stop, rest, moves }).then(() => {

@@ -30,6 +30,9 @@ import type { Shared } from "./run-context.js";
 import { openSlots } from "./slots.js";
 import { openTokenLedger } from "./token-ledger.js";
 
+/** Goals that are taken at the same time; a thousand at once wait for each other, and nothing else waits for them. */
+const INTAKE = 16;
+
 /**
  * The engine of a daemon. A run belongs to the machine: it is taken up from its journal, and let go of when the daemon ends or the
  * run is paused; only an end that is in the journal ends it.
@@ -44,6 +47,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
     explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
   };
   const { admit, ...told } = orders(deps, runs);
+  const intake = openSlots(INTAKE);
   let closing = false;
   return {
     recover: async () => {
@@ -58,10 +62,8 @@ export function openEngine(deps: EngineDeps): RunEngine {
       for (const { run_id, state } of found.toReversed()) runs.takeUp(RunId.parse(run_id), state);
     },
     submit: async (request, peer, beside) => {
-      if (closing)
-        throw new AgentdError("unavailable", "submit", "the daemon is stopping", {
-          hint: "Submit again when it is up.",
-        });
+      using _turn = await intake.take(new AbortController().signal);
+      if (closing) throw stopping();
       const run_id = RunId.parse(ulid(deps.entropy));
       // A request that names no role or wrong parameters is refused to its face; no run comes of it.
       check(run_id, request);
@@ -105,6 +107,11 @@ export function openEngine(deps: EngineDeps): RunEngine {
       await Promise.all([agents.close(), ...runs.all().map(({ done }) => done)]);
     },
   };
+}
+
+function stopping(): AgentdError {
+  const hint = "Submit again when it is up.";
+  return new AgentdError("unavailable", "submit", "the daemon is stopping", { hint });
 }
 
 function sharedOf(deps: EngineDeps): Omit<Shared, "agentsFor"> {

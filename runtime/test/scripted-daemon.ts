@@ -126,6 +126,7 @@ function scriptedDeps(
       granted: ["file_write: /output/*"],
       withheld: [],
     }),
+    record: (event) => Promise.resolve(journal.append(event).length),
     metrics: { count: () => {}, text: () => Promise.resolve("aaos_info 1\n") },
     toolSpecs: () => [
       { name: "echo", description: "Says it again.", input_schema: { type: "object" } },

@@ -22,6 +22,7 @@ import { requireReadable } from "../../store/migrate.js";
 import { openDatabase } from "../../store/open.js";
 import { syncDirectory } from "../../store/sync-directory.js";
 import { mustRun } from "../machine.js";
+import { tellDaemon } from "../tell-daemon.js";
 import type { VerbContext } from "../verb.js";
 import { setCredential } from "../verbs/set-credential.js";
 import { unseal } from "./seal.js";
@@ -59,12 +60,17 @@ export async function restoreBackup(
     checkDatabase(staged.database);
     const managed = machine.has("systemctl");
     if (managed) await mustRun(machine, "systemctl", ["stop", "agentd.service"], { signal });
+    let restored: Restored;
     try {
       progress("putting everything into its place");
-      return await putInPlace(staged, at, context);
+      restored = await putInPlace(staged, at, context);
     } finally {
       if (managed) await mustRun(machine, "systemctl", ["start", "agentd.service"]);
     }
+    const { hostname, version, time } = restored.about;
+    const story = { kind: "backup_restored", hostname, version, made_at: time } as const;
+    if (managed) await tellDaemon(machine, story, signal);
+    return restored;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { MachineStory } from "../../protocol/event-machine.js";
 import { otherSlot, type Slot } from "../../protocol/slots.js";
 import type { Machine } from "../machine.js";
+import { tellDaemon } from "../tell-daemon.js";
 import { changeEnvironment, withBootPartition } from "./boot-environment.js";
 import type { KernelArguments } from "./running-slot.js";
 import type { Fallback, SlotRecords } from "./slot-records.js";
@@ -38,6 +40,7 @@ export async function proveSlot(health: Health): Promise<"kept" | "left" | "stay
     records.writeVerdict(slot, { ok: true, version, reason: "", time });
     say(`slot ${slot}, version ${version}, works and is kept`);
     if (fallback !== undefined) say(tellFallback(fallback));
+    await tellTrail(health, fallback);
     return "kept";
   }
   say(`slot ${slot}, version ${version}: ${problem}`);
@@ -48,6 +51,22 @@ export async function proveSlot(health: Health): Promise<"kept" | "left" | "stay
     `slot ${slot} has never worked: starting again, ${otherSlot(slot)} is next when its tries are used up`,
   );
   return "left";
+}
+
+/** A slot that is kept for the first time, and one that was left, are events of the trail too. */
+async function tellTrail(
+  { machine, started, version, say, signal }: Health,
+  fallback: Fallback | undefined,
+): Promise<void> {
+  const { slot } = started;
+  const stories: MachineStory[] = [];
+  if (fallback !== undefined) {
+    const { from, to, version: left, reason } = fallback;
+    stories.push({ kind: "slot_fallback", from, to, version: left, reason });
+  }
+  if (started.pending) stories.push({ kind: "slot_confirmed", slot, version });
+  for (const story of stories)
+    if (!(await tellDaemon(machine, story, signal))) say(`agentd took no note of ${story.kind}`);
 }
 
 /** In one sentence, for people. */

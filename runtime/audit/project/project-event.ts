@@ -45,6 +45,9 @@ const UNPROJECTED = [
   "mcp_server_changed",
   "mcp_tools_changed",
   "operator_call",
+  "slot_confirmed",
+  "slot_fallback",
+  "backup_restored",
   "workspace_removed",
 ] as const satisfies readonly EventKind[];
 

@@ -34,7 +34,7 @@ export const EXECUTION: AttemptGroup = {
       id: "X01c",
       title: "run a program that it wrote to the temporary directory",
       tokens: "work",
-      attempt: ["copy_run", "/tmp/mine"],
+      attempt: ["copy_run", "{mine}"],
       expect: "EACCES",
       layers: ["pid"],
     },

@@ -19,6 +19,8 @@ export type Notice = {
       readonly capability: string | null;
       readonly expires_at: string;
     }
+  | { readonly kind: "upgrade_kept"; readonly version: string }
+  | { readonly kind: "upgrade_left"; readonly version: string; readonly reason: string }
 );
 
 const GOAL_CHARS = 300;
@@ -47,6 +49,16 @@ export function noticeOf(
       ...about(),
       ...{ text, approval_id, subject, tool, capability, expires_at },
     };
+  }
+  if (event.kind === "slot_confirmed") {
+    const { slot, version } = event;
+    const text = `version ${version} in slot ${slot} has proved that it works, and is kept`;
+    return { kind: "upgrade_kept", ...about(), text, version };
+  }
+  if (event.kind === "slot_fallback") {
+    const { from, to, version, reason } = event;
+    const text = `version ${version} in slot ${from} did not prove that it works, and was left for slot ${to}: ${reason}`;
+    return { kind: "upgrade_left", ...about(), text, version, reason };
   }
   return undefined;
 }
