@@ -1,16 +1,8 @@
 import { assertNever } from "../base/assert-never.js";
 import type { Capability } from "../protocol/capability.js";
-import { type Limits, limitsOf } from "./compile-limits.js";
+import { type AgentLimits, type Limits, limitsOf } from "./compile-limits.js";
 import type { Authority } from "./facts-wanted.js";
 import { profileOf } from "./program-profiles.js";
-
-/** What all confined processes of one agent may use together. */
-export interface AgentLimits {
-  readonly memory_bytes: number;
-  readonly processes: number;
-  /** Its share of processors and disks beside other agents; 100 is the usual. */
-  readonly weight: number;
-}
 
 /**
  * As much as its grants let it start side by side: a file worker, a web worker where it has the network, and the largest of the programs

@@ -1,9 +1,8 @@
 import type { Compiled, HostFacts, KernelStrength } from "../protocol/compile.js";
 import type { ConfinementPlan, EgressListener } from "../protocol/confinement.js";
-import type { AgentLimits } from "./agent-limits.js";
 import { type GrantPieces, writeTrees } from "./compile-grants.js";
 import { compileLandlock } from "./compile-landlock.js";
-import { compileLimits, type Limits } from "./compile-limits.js";
+import { type AgentLimits, compileLimits, type Limits } from "./compile-limits.js";
 import { assembleRoot, type Piece } from "./compile-root.js";
 import { compileSeccomp } from "./compile-seccomp.js";
 import { INSIDE_ID } from "./compile-system.js";

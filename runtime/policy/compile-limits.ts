@@ -1,6 +1,5 @@
 import type { HostFacts } from "../protocol/compile.js";
 import type { CgroupGroup, CgroupPlan, ConfinementPlan } from "../protocol/confinement.js";
-import type { AgentLimits } from "./agent-limits.js";
 
 const MIB = 1_048_576;
 const GIB = 1_024 * MIB;
@@ -15,6 +14,14 @@ export interface Limits {
   readonly file_bytes: number;
   readonly tmp_bytes: number;
   readonly cpu_seconds: number;
+}
+
+/** What all confined processes of one agent may use together. */
+export interface AgentLimits {
+  readonly memory_bytes: number;
+  readonly processes: number;
+  /** Its share of processors and disks beside other agents; 100 is the usual. */
+  readonly weight: number;
 }
 
 export type LimitClass = "files" | "small" | "build" | "web" | "model";
