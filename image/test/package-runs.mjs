@@ -26,10 +26,11 @@ const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 /** @param {Words} words */
 function deedsOf({ must, until, begin }) {
   return {
-    /** A run whose program is under way. */
+    /** A run whose program is under way: its own, whatever another left. */
     beginLong: async () => {
       const id = await begin("TASK-LONG", "ada");
-      await until("pgrep -u aaos -x perl >/dev/null", 60);
+      const invoked = `agentd audit query --run ${id} --kind tool_invoked --json | grep -q perl`;
+      await until(`${invoked} && pgrep -u aaos -x perl >/dev/null`);
       return id;
     },
     /** Nothing of what was confined is left, and the daemon serves. */
