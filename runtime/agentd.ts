@@ -54,6 +54,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
     const { probeHost } = await import("./probe-host.js");
     return probeHost({ places, nativeDir, path, keys }, signal);
   },
+  outbound: async (places) => (await import("./outbound.js")).outbound(places),
   checkProvider: async (...args) => (await import("./check-provider.js")).checkProvider(...args),
 });
 

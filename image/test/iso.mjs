@@ -1,4 +1,5 @@
 // What the tests of the ISO share: the medium, a VM that starts from it, and an operator's SSH.
+import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -53,16 +54,24 @@ export async function activeAfter(vm, unit) {
   return Number(at) / 1e6;
 }
 
+/** Everything is started, nothing has failed, and agentd answers. @param {import("./vm.mjs").Vm} vm @param {import("node:test").TestContext} t */
+export async function isReady(vm, t) {
+  const state = await settled(vm);
+  t.diagnostic(`agentd ${await activeAfter(vm, "agentd.service")} s after the kernel's start`);
+  assert.equal(state, "running", (await vm.run("systemctl --failed --no-pager")).stdout);
+  assert.equal(await vm.must("systemctl is-active agentd.service"), "active\n");
+}
+
 /** An operator at another machine: SSH through a forwarded port, with a key of their own. */
 export class Operator {
   #keyFile;
   #port;
   #hosts;
 
-  /** @param {string} dir for the key and the known hosts @param {number} port */
-  constructor(dir, port) {
+  /** @param {string} dir for the key and the known hosts @param {number} port @param {string} [machine] whose host keys are its own */
+  constructor(dir, port, machine = "machine") {
     this.#keyFile = join(dir, "id_ed25519");
-    this.#hosts = join(dir, "known_hosts");
+    this.#hosts = join(dir, `${machine}.known_hosts`);
     this.#port = port;
   }
 

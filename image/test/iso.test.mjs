@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { quote } from "./host.mjs";
 import {
   activeAfter,
@@ -16,11 +17,15 @@ import {
   theIso,
 } from "./iso.mjs";
 import { servePages } from "./pages.mjs";
+import { DOWN, ENTER, scriptedModel } from "./person.mjs";
 
 const missing = missingForIso();
 const skip = missing === undefined ? false : `skipped: ${missing}`;
 const PATIENT = { timeoutMs: 300_000 };
 const MAX_IDLE_MB = 220;
+// The selftest of each start has ended, whatever came of it.
+const SELFTESTED = "until [ -s /run/aaos/selftest.json ]; do sleep 2; done";
+const CTRL_C = "\u0003";
 
 /** A test that is skipped, with the reason and counted by itself, where no ISO can be built. @param {string} rule @param {(t: import("node:test").TestContext) => Promise<void>} check */
 function it(rule, check) {
@@ -71,6 +76,7 @@ describe("the ISO", { timeout: 3_600_000 }, () => {
     );
     assert.equal(state, "running", (await vm.run("systemctl --failed --no-pager")).stdout);
     assert.equal(await vm.must("systemctl is-active agentd.service"), "active\n");
+    await vm.must(SELFTESTED, { timeoutMs: 600_000 });
   });
 
   it("has no failed unit, no ordering cycle and no tainted kernel", async () => {
@@ -88,6 +94,8 @@ describe("the ISO", { timeout: 3_600_000 }, () => {
   });
 
   it("sits idle in its budget of memory", async (t) => {
+    // Consoles at rest hold no program.
+    await vm.must("until ! pgrep -f 'system consol[e]' >/dev/null; do sleep 2; done", PATIENT);
     const used = "free --mega | awk '/^Mem:/ {print $3}'";
     const mb = Number(await vm.must(`sleep 5; ${used}`));
     const shared = Number(await vm.must("free --mega | awk '/^Mem:/ {print $5}'"));
@@ -121,13 +129,27 @@ describe("the ISO", { timeout: 3_600_000 }, () => {
     assert.match(refused.stderr, /Permission denied \(publickey\)/);
   });
 
-  it("at the console somebody gives it their key, and comes in over SSH as an admin that the daemon is not", async () => {
-    await vm.waitFor(/Nobody can log in yet/);
-    vm.type("k\r");
-    await vm.waitFor(/Paste an SSH public key/);
-    vm.type(`${key}\r`);
-    await vm.waitFor(/The key is set/);
-    await vm.waitFor(/aaos login:/);
+  it("at the console a person is led through the first boot, leaves it, and comes in over SSH as an admin that the daemon is not", async () => {
+    const see = (/** @type {RegExp} */ pattern) => vm.waitFor(pattern, PATIENT);
+    await see(/Nobody can log in yet. Press s/);
+    vm.type("s");
+    await see(/How will you log in/);
+    vm.type(DOWN + ENTER);
+    await see(/The public key/);
+    vm.type(`no key at all${ENTER}`);
+    await see(/is no public key[\s\S]*How will you log in/);
+    vm.type(DOWN + ENTER);
+    await see(/is no public key[\s\S]*The public key/);
+    vm.type(`${key}${ENTER}`);
+    await see(/1 key may log in as aaos/);
+    await see(/The machine's name/);
+    vm.type(`-one${ENTER}`);
+    await see(/The time zone/);
+    vm.type(ENTER);
+    await see(/Which provider's models/);
+    vm.type(CTRL_C);
+    await see(/From another machine: {2}ssh aaos@10\.0\.2\.15/);
+    assert.equal(await vm.must("uname -n; cat /etc/hostname"), "aaos-one\naaos-one\n");
     const who = await operator.ssh("id -nG; sudo -n id -u");
     assert.equal(who.status, 0, who.stderr);
     assert.match(who.stdout, /aaos-admin/);
@@ -146,11 +168,37 @@ describe("the ISO", { timeout: 3_600_000 }, () => {
     assert.notEqual((await operator.ssh("true", { user: "root" })).status, 0);
   });
 
+  it("Enter on the console opens a login; a key shows the log", async () => {
+    vm.type("l");
+    await vm.waitFor(/Any key goes back/, PATIENT);
+    vm.type("x");
+    // Back on the screen; where it has not been drawn yet, the key is lost as it would be for a person.
+    for (let tries = 0; !/aaos-one login:/.test(vm.serialLog) && tries < 20; tries += 1) {
+      await sleep(5_000);
+      vm.type(ENTER);
+    }
+    assert.match(vm.serialLog, /aaos-one login:/);
+  });
+
+  it("greets the operator with how it is and three commands; system status tells the rest", async (t) => {
+    const options = ["RequestTTY=force"];
+    const greeting = await operator.ssh("bash -lic true", { options });
+    assert.match(greeting.stdout, /aaOS .* on aaos-one, agentd active, selftest passed/);
+    for (const command of ["submit", "list", "doctor"])
+      assert.ok(greeting.stdout.includes(`  agentd ${command}`), greeting.stdout);
+    const status = await operator.ssh("agentd system status --json");
+    assert.equal(status.status, 0, status.stderr);
+    const { machine } = JSON.parse(status.stdout);
+    assert.equal(machine.booted_from, "live");
+    assert.equal(machine.selftest.ok, true);
+    t.diagnostic(`the selftest took ${machine.selftest.elapsed_ms} ms`);
+  });
+
   it("an operator's goal over a page of the network is carried out by the builtin provider", async (t) => {
     const policy = `network: {allow: ["10.0.2.2:${pages.port}"], deny: []}\n`;
     await vm.must("cat >/etc/aaos/policy.yaml; systemctl restart agentd.service", {
       stdin: policy,
-      timeoutMs: 120_000,
+      ...PATIENT,
     });
     const site = `http://10.0.2.2:${pages.port}`;
     const goal = `Fetch ${site}/landlock.html and ${site}/seccomp.html, compare them and write /output/compare.md`;
@@ -158,6 +206,27 @@ describe("the ISO", { timeout: 3_600_000 }, () => {
     const done = await operator.ssh(`agentd submit ${quote(goal)}`);
     assert.equal(done.status, 0, done.stdout + done.stderr);
     t.diagnostic(`the goal took ${Math.round(performance.now() - began)} ms`);
-    assert.match((await operator.ssh("cat /output/compare.md")).stdout, /Landlock/);
+    const document = await operator.ssh("cat /output/compare.md");
+    assert.match(document.stdout, /Landlock/, document.stderr);
+  });
+
+  it("the same by a model, configured in one command", async (t) => {
+    const model = await scriptedModel();
+    try {
+      const server = `--api openai --base-url ${model.urlInVm} --model scripted`;
+      const configured = await operator.ssh(
+        `KEY=${model.key} agentd configure --provider own ${server} --key-from-env KEY`,
+      );
+      assert.equal(configured.status, 0, configured.stdout + configured.stderr);
+      const site = `http://10.0.2.2:${pages.port}`;
+      const goal = `Compare ${site}/landlock.html and ${site}/seccomp.html and write /output/model.md`;
+      const done = await operator.ssh(`agentd submit ${quote(goal)}`);
+      assert.equal(done.status, 0, done.stdout + done.stderr);
+      assert.match((await operator.ssh("cat /output/model.md")).stdout, /# Findings/);
+      t.diagnostic(`the model was asked ${model.calls()} times`);
+      assert.ok(model.calls() > 3);
+    } finally {
+      await model.close();
+    }
   });
 });

@@ -8,6 +8,10 @@ export async function readSources(dist) {
   const { Settings } = await load("protocol/settings.js");
   const { ProvidersFile } = await load("protocol/providers-file.js");
   const { PolicyFile } = await load("protocol/policy-file.js");
+  const { McpFile, McpServerEntry } = await load("protocol/mcp-file.js");
+  const { ProvisionFile, ProvisionUser } = await load("protocol/provision-file.js");
+  // policy.yaml(5) has the fields of the one it holds.
+  const Provision = ProvisionFile.omit({ policy: true });
   const { Role } = await load("protocol/role.js");
   const { addGlobalOptions, shapeOf } = await load("cli/command-tree.js");
   const { registerVerbs } = await load("cli/verbs.js");
@@ -15,5 +19,5 @@ export async function readSources(dist) {
   registerVerbs(program, async () => {});
   const { ERROR_CODES } = await load("protocol/error-code.js");
   const { VERSION } = await load("version.js");
-  return { schemas: { Settings, ProvidersFile, PolicyFile, Role }, tree: shapeOf(program), errors: ERROR_CODES, version: VERSION };
+  return { schemas: { Settings, ProvidersFile, PolicyFile, Role, McpFile, McpServerEntry, Provision, ProvisionUser }, tree: shapeOf(program), errors: ERROR_CODES, version: VERSION };
 }

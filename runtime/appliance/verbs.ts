@@ -9,6 +9,7 @@ import { setCredential } from "./verbs/set-credential.js";
 import {
   factoryReset,
   installBundle,
+  readChannel,
   restartMachine,
   rollback,
   slotsStatus,
@@ -24,6 +25,7 @@ export const VERBS: Verbs = {
   "remove-operator": removeOperator,
   "slots-status": slotsStatus,
   "install-bundle": installBundle,
+  "read-channel": readChannel,
   rollback,
   "factory-reset": factoryReset,
   "make-backup": makeBackup,

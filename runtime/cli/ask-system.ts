@@ -1,7 +1,6 @@
 import { AgentdError } from "../protocol/agentd-error.js";
 import { ERROR_CODES, type ErrorCode } from "../protocol/error-code.js";
 import {
-  SYSTEM_SOCKET,
   SYSTEM_VERBS,
   SystemFrame,
   type SystemParams,
@@ -25,13 +24,13 @@ export async function askSystem<V extends SystemVerbName>(
   {
     onProgress = () => {},
     onData = async () => {},
-    socketPath = SYSTEM_SOCKET,
+    socketPath,
   }: {
     readonly onProgress?: (text: string) => void;
     /** Each part of a file that was asked for; the next comes when this one has been taken. */
     readonly onData?: (bytes: Buffer) => Promise<void>;
-    readonly socketPath?: string;
-  } = {},
+    readonly socketPath: string;
+  },
 ): Promise<SystemResult<V>> {
   using socket = await reach(socketPath);
   socket.stream.write(`${JSON.stringify({ verb, params })}\n`);

@@ -48,6 +48,8 @@ export interface CliIo {
   readonly runDaemon: (places: Places) => Promise<ExitCode>;
   /** The daemon's part of `agentd doctor`, by this process, where no daemon answers. */
   readonly probeHost: (places: Places, signal: AbortSignal) => Promise<readonly DoctorCheck[]>;
+  /** How this machine reaches others: through the operator's proxy, with the operator's authorities. */
+  readonly outbound: (places: Places) => Promise<typeof fetch>;
   /** Asks the chosen provider's model for one word, with this key. */
   readonly checkProvider: (
     places: Places,

@@ -1,8 +1,9 @@
 import type { Command as Commander } from "commander";
 import type { PassphraseOptions } from "./read-passphrase.js";
 import type { Act } from "./run-verbs.js";
-import type { UpgradeOptions } from "./verbs/system.js";
+import type { SystemConsoleOptions } from "./verbs/system-console.js";
 import type { InstallOptions } from "./verbs/system-install.js";
+import type { UpgradeOptions } from "./verbs/system-upgrade.js";
 
 /** `agentd system …`: the machine itself. */
 export function registerSystem(program: Commander, act: Act): void {
@@ -20,31 +21,29 @@ export function registerSystem(program: Commander, act: Act): void {
         (await import("./verbs/system-install.js")).systemInstall(command, disk, options),
       ),
     );
-  system
-    .command("status")
-    .description(
-      "version, slot, uptime, disk, memory, temperature, network, selftest; on slots what starts next",
-    )
-    .option("--verify", "read both slots whole and compare with what was written")
-    .action((options: { verify?: boolean }) =>
-      act(async (command) => (await import("./verbs/system.js")).systemStatus(command, options)),
-    );
-  system
-    .command("console")
-    .description("the screen of tty1 and the serial line; Enter logs in, l shows the log")
-    .action(() =>
-      act(async (command) => (await import("./verbs/system-console.js")).systemConsole(command)),
-    );
+  registerMachineViews(system, act);
+  registerSlots(system, act);
+  registerToolchain(system, act);
+  registerBackup(system, act);
+}
+
+function registerSlots(system: Commander, act: Act): void {
   system
     .command("upgrade")
-    .description("put a signed bundle into the slot that does not run")
-    .argument("<FILE>", "the bundle, or its URL")
+    .description(
+      "put a signed bundle into the slot that does not run: FILE, or what the channel has",
+    )
+    .argument("[FILE]", "the bundle: a path, a URL, usb:LABEL (usb: for the only stick)")
+    .option("--check", "say what the channel has; nothing else")
+    .option("--download", "have the channel's bundle ready")
+    .option("--apply", "install the channel's bundle")
     .option("--reboot-at <TIME>", "start it: now, +MINUTES or HH:MM")
+    .option("--sha256 <HEX>", "take nothing else from the URL")
     .option("--allow-downgrade", "an older version, or the same again")
-    .option("--automatic", "not a version that has failed here before")
-    .action((file: string, options: UpgradeOptions) =>
+    .option("--scheduled", "what upgrade: of agentd.yaml says, for the timer")
+    .action((file: string | undefined, options: UpgradeOptions) =>
       act(async (command) =>
-        (await import("./verbs/system.js")).systemUpgrade(command, file, options),
+        (await import("./verbs/system-upgrade.js")).systemUpgrade(command, file, options),
       ),
     );
   system
@@ -64,7 +63,56 @@ export function registerSystem(program: Commander, act: Act): void {
         (await import("./verbs/system.js")).systemFactoryReset(command, options),
       ),
     );
-  registerBackup(system, act);
+}
+
+/** What is shown of the machine. */
+function registerMachineViews(system: Commander, act: Act): void {
+  system
+    .command("status")
+    .description(
+      "version, slot, uptime, disk, memory, temperature, network, selftest; on slots what starts next",
+    )
+    .option("--verify", "read both slots whole and compare with what was written")
+    .action((options: { verify?: boolean }) =>
+      act(async (command) => (await import("./verbs/system.js")).systemStatus(command, options)),
+    );
+  system
+    .command("console")
+    .description("the screen of tty1 and the serial line; Enter leaves it, l shows the log")
+    .option(
+      "--calm <TIME>",
+      "end when nothing has changed for so long, and leave the screen as it is",
+    )
+    .option("--key <KEY>", "begin as if this key had been pressed")
+    .action((options: SystemConsoleOptions) =>
+      act(async (command) =>
+        (await import("./verbs/system-console.js")).systemConsole(command, options),
+      ),
+    );
+}
+
+/** Programs for agents that the image does not carry. */
+function registerToolchain(system: Commander, act: Act): void {
+  const verbs = () => import("./verbs/system-toolchain.js");
+  const toolchain = system
+    .command("toolchain")
+    .description("Debian packages for agents, on the data volume: cargo, npm, pandoc, python3");
+  toolchain
+    .command("list")
+    .description("what was added")
+    .action(() => act(async (command) => (await verbs()).toolchainList(command)));
+  toolchain
+    .command("add")
+    .description("fetch a Debian package with what it needs; roles name its programs by exec")
+    .argument("<NAME>")
+    .action((name: string) => act(async (command) => (await verbs()).toolchainAdd(command, name)));
+  toolchain
+    .command("remove")
+    .description("take it away again")
+    .argument("<NAME>")
+    .action((name: string) =>
+      act(async (command) => (await verbs()).toolchainRemove(command, name)),
+    );
 }
 
 function registerBackup(system: Commander, act: Act): void {

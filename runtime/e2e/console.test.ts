@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bootedFrom, type MachineStatus } from "../appliance/status/machine-status.js";
 import { type ScreenState, screenLines } from "../cli/console/screen.js";
+import { troublesOf } from "../cli/console/troubles.js";
 import { CTRL_C, DOWN, ENTER, onTerminal } from "./terminal.js";
 import { makeWorld, type World } from "./world.js";
 
@@ -83,10 +84,31 @@ describe("agentd system console", () => {
     TIMEOUT,
   );
 
+  it(
+    "ends with 4 at Enter, and by itself when nothing has changed for a while; a key pressed meanwhile is given to the next one",
+    async () => {
+      const args = ["--root", world.root, "system", "console"];
+      {
+        await using terminal = onTerminal(args);
+        await terminal.see(/Host key/);
+        terminal.type(ENTER);
+        expect(await terminal.ended).toBe(4);
+      }
+      {
+        await using terminal = onTerminal([...args, "--calm", "1"]);
+        await terminal.see(/Host key/);
+        expect(await terminal.ended).toBe(0);
+      }
+      await using terminal = onTerminal([...args, "--key", "s"]);
+      await terminal.see(/How will you log in/);
+    },
+    TIMEOUT,
+  );
+
   it("without a terminal it is a usage error", async () => {
     const ended = await world.cli(["system", "console"]);
     expect(ended.code).toBe(2);
-    expect(ended.stderr).toMatch(/aaos-console@tty1/);
+    expect(ended.stderr).toMatch(/getty@tty1/);
   });
 });
 
@@ -98,6 +120,10 @@ describe("agentd system status", () => {
         "run/aaos/provision.json",
         '{"state":"refused","source":"the volume CIDATA","problems":["user-data:3: hostname: is no host name"],"notes":[]}',
       );
+      // One that could not report has failed.
+      world.put("run/aaos/selftest.json", '{"error":{"kind":"run_failed"}}');
+      const failed = await world.json<{ machine: MachineStatus }>(["system", "status"]);
+      expect(failed.machine.selftest).toMatchObject({ ok: false });
       world.put("run/aaos/selftest.json", '{"ok":true,"elapsed_ms":4200,"checks":[]}');
       const { machine: status } = await world.json<{ machine: MachineStatus }>([
         "system",
@@ -133,7 +159,8 @@ describe("the screen", () => {
     screenLines(
       {
         machine: { ...machine, ...of },
-        daemon: { provider: "builtin", runs: 0 },
+        daemon: { provider: "builtin" },
+        troubles: [],
         isSetUp: true,
         mayRecover: false,
         ...changed,
@@ -153,9 +180,29 @@ describe("the screen", () => {
       "agentd configure",
     ])
       expect(text).toContain(part);
-    expect(draw({ daemon: { provider: "deepseek", runs: 2 } })).toMatch(
-      /2 runs under way[\s\S]*agentd submit/,
-    );
+    expect(draw({ daemon: { provider: "deepseek" } })).toMatch(/deepseek[\s\S]*agentd submit/);
+  });
+
+  it("says what is wrong with clock, disk, data volume and memory, and nothing where all is well", () => {
+    const well = { now: Date.parse("2027-01-01"), isTimeSet: true, degraded: "" };
+    const big = { ...machine, memory: { total: 8 * 2 ** 30, available: 1 } };
+    expect(troublesOf({ ...well, machine: big, blockDevices: ["vda"] })).toEqual([]);
+    const full = {
+      ...machine,
+      memory: { total: 2 ** 30, available: 1 },
+      disks: [{ path: "/", total: 2 ** 30, free: 0 }],
+    };
+    const wrong = { now: 0, isTimeSet: false, degraded: "no data" };
+    const troubles = troublesOf({ ...wrong, machine: full, blockDevices: ["sr0", "loop0"] });
+    const text = draw({ troubles });
+    for (const part of [
+      /! The data volume is not in use: no data/,
+      /! \/ is full/,
+      /! No time server has set the clock: 1970-01-01 00:00 UTC/,
+      /! There is no disk/,
+      /! Only 1024 MB of memory/,
+    ])
+      expect(text).toMatch(part);
   });
 
   it("says what is missing: network, access, a file that was refused; and no control character gets through", () => {
@@ -173,5 +220,10 @@ describe("the screen", () => {
     const text = draw({}, { provisioning: refused });
     expect(text).toMatch(/was refused \(CIDATA\)/);
     expect(text).not.toContain("\u001b");
+    // What is too long for a line goes on in the next one.
+    const problems = [`aaos.yaml:2: users: ${"word ".repeat(30)}end`];
+    const narrow = draw({}, { provisioning: { ...refused, problems } }).split("\n");
+    expect(Math.max(...narrow.map(({ length }) => length))).toBeLessThanOrEqual(100);
+    expect(narrow.join("\n")).toMatch(/word\n {2}word[\s\S]*end/);
   });
 });

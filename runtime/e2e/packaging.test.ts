@@ -36,7 +36,7 @@ describe("man pages", () => {
     expect(readdirSync(pages)).toEqual(
       expect.arrayContaining([
         ...["agentd.1", "agentd.yaml.5", "providers.yaml.5", "policy.yaml.5"],
-        ...["aaos-roles.5", "aaos-capabilities.7"],
+        ...["aaos-roles.5", "aaos-capabilities.7", "mcp-servers.yaml.5", "aaos.yaml.5"],
       ]),
     );
     const agentd = readFileSync(join(pages, "agentd.1"), "utf8").replaceAll("\\-", "-");

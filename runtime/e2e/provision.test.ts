@@ -18,7 +18,9 @@ import { openMachine } from "../appliance/machine.js";
 import { applyProvision } from "../appliance/provision/apply.js";
 import { provisionAtBoot } from "../appliance/provision/at-boot.js";
 import type { VerbContext } from "../appliance/verb.js";
-import { readProvision } from "../catalog/provision.js";
+import { readProvision, yamlText } from "../catalog/provision.js";
+import { readSettings } from "../catalog/settings.js";
+import { ProvisionFile } from "../protocol/provision-file.js";
 import { cli } from "../test/cli-process.js";
 
 // Real files below a root of its own; the programs of the machine are scripts that write down what they were asked, `mount` one that
@@ -82,7 +84,7 @@ credentials: {github: ${SECRET}-2}
 policy: {write: {allow: [/output]}}
 roles:
   - {name: greeter, system_prompt: Greets., message_template: Go.}
-upgrade: {channel: stable}
+upgrade: {channel: beta, url: "https://boxes.example/aaos", automatic: apply, window: "01:00-04:00"}
 join: {url: "https://fleet.example/join", token: ${SECRET}-3}
 `;
 
@@ -96,7 +98,13 @@ describe("aaos.yaml applied", () => {
   it("makes the machine what it says, and keeps no secret outside the credentials", async () => {
     const file = readProvision(GOOD, "aaos.yaml");
     if (!file.ok) throw new Error(JSON.stringify(file.problems));
+    put("etc/aaos/agentd.yaml", "# mine\nlog_level: warn\n");
     await applyProvision(file.file, context, never);
+    expect(read("etc/aaos/agentd.yaml")).toMatch(/^# mine\nlog_level: warn\n/);
+    expect(readSettings(join(root, "etc/aaos/agentd.yaml")).upgrade).toMatchObject({
+      ...{ channel: "beta", url: "https://boxes.example/aaos" },
+      ...{ automatic: "apply", window: "01:00-04:00" },
+    });
     expect(read("etc/hostname")).toBe("box1\n");
     expect(readlinkSync(join(root, "etc/localtime"))).toBe("/usr/share/zoneinfo/Europe/Berlin");
     expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
@@ -273,6 +281,34 @@ describe("provisioning at the first boot", () => {
     expect(read("etc/hostname")).toBe("from-path\n");
   });
 
+  it("a machine that somebody set up at its console is past its first boot", async () => {
+    put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
+    volume({ "aaos.yaml": "hostname: from-stick\n" });
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+    expect(existsSync(join(root, "etc/hostname"))).toBe(false);
+  });
+
+  it("a URL is asked again until the network of the machine is there", async () => {
+    const text = "hostname: late\n";
+    const server = createServer((_request, response) => response.end(text));
+    const listen = (port: number) =>
+      new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
+    await listen(0);
+    const { port } = server.address() as AddressInfo;
+    await new Promise((done) => server.close(done));
+    const digest = createHash("sha256").update(text).digest("hex");
+    put("proc/cmdline", `aaos.config=http://127.0.0.1:${port}/aaos.yaml#sha256=${digest}\n`);
+    const outcome = provisionAtBoot(context, fetch);
+    await new Promise((done) => setTimeout(done, 1_500));
+    await listen(port);
+    try {
+      expect(await outcome).toMatchObject({ state: "applied" });
+      expect(read("etc/hostname")).toBe("late\n");
+    } finally {
+      server.close();
+    }
+  });
+
   it("a URL is https or carries its digest, and the digest is held", async () => {
     const text = "hostname: by-url\n";
     const server = createServer((_request, response) => response.end(text));
@@ -315,6 +351,73 @@ describe("provisioning at the first boot", () => {
     const outcome = await provisionAtBoot(context, never);
     expect(outcome.state).toBe("applied");
     expect(outcome.notes.join()).toMatch(/secrets are still on the volume/);
+  });
+
+  it("what the installer left is applied at the first start, and goes with its secrets", async () => {
+    put("mnt/data/seed/aaos.yaml", GOOD);
+    volume({ "aaos.yaml": "hostname: other\n" });
+    expect(await provisionAtBoot(context, never)).toMatchObject({
+      ...{ state: "applied", source: "the seed of the installer" },
+    });
+    expect(read("etc/hostname")).toBe("box1\n");
+    expect(existsSync(join(root, "mnt/data/seed"))).toBe(false);
+  });
+
+  it.each([
+    ["a disk that is not there", "install: {disk: OTHER}\n", "refused", /no disk serial:OTHER/],
+    [
+      "a disk that holds something",
+      "install: {disk: S1}\n",
+      "refused",
+      /holds .*ext4.*wipe: true erases it/,
+    ],
+    [
+      "the disk that it installed before",
+      "install: {disk: S1, wipe: true}\n",
+      "done_before",
+      /take the medium out/,
+    ],
+  ])("on a live system, install: %s is left alone", async (_, text, state, word) => {
+    put("run/live/medium/live/root.squashfs", "");
+    const disk = {
+      ...{
+        path: "/dev/vda",
+        type: "disk",
+        size: 2 ** 34,
+        ro: false,
+        serial: "S1",
+        mountpoints: [null],
+      },
+      children: [
+        {
+          path: "/dev/vda8",
+          type: "part",
+          size: 2 ** 33,
+          ro: false,
+          fstype: "ext4",
+          mountpoints: [null],
+        },
+      ],
+    };
+    const listing = JSON.stringify({ blockdevices: [disk] });
+    writeFileSync(join(dir, "bin/lsblk"), `#!/bin/sh\necho '${listing}'\n`, { mode: 0o755 });
+    // mount(8) of a test: the disk's data volume, as this very file's installation leaves it.
+    const seed = yamlText(ProvisionFile.parse({ install: { disk: "S1", wipe: true } }));
+    const sum = createHash("sha256").update(seed).digest("hex");
+    const data = `/bin/mkdir -p "$6/slots"; echo ${sum} >"$6/slots/installed-by"`;
+    writeFileSync(
+      join(dir, "bin/mount"),
+      `#!/bin/sh\ncase "$*" in *vda8*) ${data};; *) /bin/rmdir "$4" && /bin/ln -s ${dir}/volume "$4";; esac\n`,
+      { mode: 0o755 },
+    );
+    writeFileSync(join(dir, "bin/umount"), `#!/bin/sh\n/bin/rm -r "$1" && /bin/mkdir "$1"\n`, {
+      mode: 0o755,
+    });
+    volume({ "aaos.yaml": text });
+    const outcome = await provisionAtBoot(context, never);
+    expect(outcome.state).toBe(state);
+    expect([...outcome.problems, ...outcome.notes].join()).toMatch(word);
+    expect(existsSync(join(root, "etc/aaos/aaos.yaml"))).toBe(false);
   });
 
   it("without any source nothing happens", async () => {

@@ -157,15 +157,14 @@ describe("a daemon that is killed", () => {
 describe("a run that is paused", () => {
   const TURN = { tool_calls: [{ name: "echo", input: { message: "on" } }] };
 
+  /** Paused in the middle of its first turn; the model would answer it much later. */
   async function paused(): Promise<{ run: string; server: ScriptedModel }> {
     const server = await startWith(
-      { match: { system: GENERALIST }, delayMs: 1_000, times: 1, reply: TURN },
+      { match: { system: GENERALIST }, delayMs: 20_000, times: 1, reply: TURN },
       { match: { system: GENERALIST }, reply: "Here it is." },
     );
     const run = await submit("Look at it", "--orchestration", "direct");
-    await eventsUntil(run, "an agent at work", (events) =>
-      events.some(({ kind }) => kind === "agent_execution_started"),
-    );
+    await waitFor("the turn under way", () => (server.requests.length === 1 ? true : undefined));
     expect(await world.cli(["pause", run.slice(-8)])).toMatchObject({ code: 0 });
     return { run, server };
   }
@@ -174,7 +173,6 @@ describe("a run that is paused", () => {
     "A24-32 finishes no new turn, stays paused over a restart, and goes on from there when it is resumed",
     async () => {
       const { run, server } = await paused();
-      await waitFor("the turn under way", () => (server.requests.length === 1 ? true : undefined));
       await crash();
       const { runs } = await world.json<{ runs: { state: string; paused: string }[] }>(["list"]);
       expect(runs.map(({ state }) => state)).toEqual(["paused"]);

@@ -98,7 +98,8 @@ const REQUESTS: { readonly [V in SystemVerbName]: SystemParams<V> } = {
   "add-operator": { user: "ada", group: "aaos" },
   "remove-operator": { user: "ada", group: "aaos-admin" },
   "slots-status": { verify: true },
-  "install-bundle": { file: "/data/x.raucb", allow_downgrade: false, automatic: false },
+  "install-bundle": { file: "/data/x.raucb", usb: null, allow_downgrade: false, automatic: false },
+  "read-channel": { channel: "stable", index: "AAAA" },
   rollback: {},
   "factory-reset": { keep_access: true },
   "make-backup": { passphrase: "correct horse battery", usb: null },
@@ -107,8 +108,8 @@ const REQUESTS: { readonly [V in SystemVerbName]: SystemParams<V> } = {
 };
 /** This machine has none. */
 const OF_SLOTS: readonly string[] = ["slots-status", "install-bundle", "rollback", "factory-reset"];
-/** Answers with more than a word, or needs what is not here: `backup.test.ts` has them. */
-const OF_BACKUPS: readonly string[] = ["make-backup", "restore-backup"];
+/** Answers with more than a word, or needs what is not here: `backup.test.ts` and `channel.test.ts` have them. */
+const ELSEWHERE: readonly string[] = ["make-backup", "restore-backup", "read-channel"];
 const NAMES = Object.keys(SYSTEM_VERBS) as SystemVerbName[];
 
 /** Asks as a user of these groups: a process of its own, without any privilege. */
@@ -147,7 +148,7 @@ describe("the root service", () => {
     expect(asked()).toBe("");
   });
 
-  it.runIf(isRoot).each(NAMES.filter((name) => ![...OF_SLOTS, ...OF_BACKUPS].includes(name)))(
+  it.runIf(isRoot).each(NAMES.filter((name) => ![...OF_SLOTS, ...ELSEWHERE].includes(name)))(
     "does %s for a member of group aaos-admin, who is not root",
     async (verb) => {
       if (verb === "remove-credential") await askAs([ADMINS], "set-credential");

@@ -32,6 +32,8 @@ export interface Places {
   readonly workspaceDir: string;
   readonly runtimeDir: string;
   readonly socketPath: string;
+  /** Where the root service listens; the group `aaos-admin` may connect (aaos-system.socket). */
+  readonly systemSocketPath: string;
   /** MCP over HTTP on a Unix socket. */
   readonly mcpSocketPath: string;
   /** The bearer token of the loopback listener, 0600; made when first needed. */
@@ -78,6 +80,7 @@ export function places({ root = "/", share = INSTALLED_SHARE, socket }: PlaceOpt
     workspaceDir: posix.join(state, "workspace"),
     runtimeDir: runtime,
     socketPath: socket ?? posix.join(runtime, "agentd.sock"),
+    systemSocketPath: posix.join(root, "run/aaos-system.sock"),
     mcpSocketPath: posix.join(runtime, "mcp.sock"),
     mcpTokenFile: posix.join(state, "mcp.token"),
   };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AutomaticUpgrade, ChannelName, MaintenanceWindow } from "./channel.js";
 import { Name } from "./ids.js";
 import { PolicyFile } from "./policy-file.js";
 import { Role } from "./role.js";
@@ -108,10 +109,13 @@ export const ProvisionFile = z.strictObject({
   files: z.array(WrittenFile).default([]),
   /** Where the installer puts the system; a disk is named by its serial, for a path changes. */
   install: z.strictObject({ disk: z.string().min(1), wipe: z.boolean().default(false) }).optional(),
+  /** Becomes `upgrade:` of agentd.yaml. */
   upgrade: z
     .strictObject({
-      channel: z.enum(["stable", "candidate", "none"]).default("stable"),
+      channel: ChannelName.default("stable"),
       url: HttpsUrl.optional(),
+      automatic: AutomaticUpgrade.optional(),
+      window: MaintenanceWindow.optional(),
     })
     .optional(),
   /** The fleet that the machine belongs to; the token is kept as the credential `join`. */
@@ -135,7 +139,7 @@ export function withoutSecrets(file: ProvisionFile): ProvisionFile {
 
 /** What became of provisioning at this boot, for the console, `doctor` and `system status`; at `/run/aaos/provision.json`. */
 export const ProvisionOutcome = z.strictObject({
-  state: z.enum(["applied", "refused", "none", "done_before"]),
+  state: z.enum(["applied", "installed", "refused", "none", "done_before"]),
   source: z.string().nullable(),
   /** FILE:LINE: FIELD: what is wrong; empty unless it was refused. */
   problems: z.array(z.string()),

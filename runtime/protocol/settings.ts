@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { OfferDenials } from "./approval.js";
+import { AutomaticUpgrade, ChannelName, MaintenanceWindow } from "./channel.js";
 
 /** `/etc/aaos/agentd.yaml`. Every setting has a default; an empty or absent file works. */
 export const Settings = z.strictObject({
@@ -98,7 +99,19 @@ export const Settings = z.strictObject({
     .prefault({}),
   proxy: z.url({ protocol: /^https?$/ }).optional(),
   ca_files: z.array(z.string().startsWith("/")).default([]),
-  /** Told of failed runs and waiting approvals. */
+  /** The appliance: where newer versions come from, and what the machine does about them by itself. */
+  upgrade: z
+    .strictObject({
+      channel: ChannelName.default("stable"),
+      /** Where `CHANNEL.index` lies; without one there is no channel. */
+      url: z.url({ protocol: /^https$/, error: "must be an https URL" }).optional(),
+      automatic: AutomaticUpgrade.default("off"),
+      window: MaintenanceWindow.default("02:00-05:00"),
+      /** Each machine waits into the window for a time of its own, at most so long. */
+      random_delay_minutes: z.int().min(0).max(1_440).default(60),
+    })
+    .prefault({}),
+  /** Told of failed runs, waiting approvals and what became of upgrades. */
   notify: z
     .strictObject({
       webhook: z

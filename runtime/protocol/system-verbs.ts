@@ -1,9 +1,7 @@
 import { z } from "zod";
+import { ChannelName, Release } from "./channel.js";
 import { Name } from "./ids.js";
 import { SlotsStatus } from "./machine-status.js";
-
-/** Where the root service listens; the group `aaos-admin` may connect (aaos-system.socket). */
-export const SYSTEM_SOCKET = "/run/aaos-system.sock";
 
 /** A request line of the root service is at most this long, in bytes: a public key or a credential, never a file system. */
 export const MAX_SYSTEM_REQUEST_BYTES = 65_536;
@@ -94,11 +92,25 @@ export const SYSTEM_VERBS = {
   /** Puts a signed bundle into the slot that does not run; the next start is its. `automatic`: not one that has failed here. */
   "install-bundle": {
     params: z.strictObject({
-      file: z.string().startsWith("/"),
+      file: z.string().min(1),
+      /** The label or device of a USB volume; `""` is the only one, null none: then `file` is an absolute path. */
+      usb: z.string().nullable(),
       allow_downgrade: z.boolean(),
       automatic: z.boolean(),
     }),
     result: SlotVersion.extend({ database_copy: z.string().nullable() }),
+  },
+  /** Judges the signed index of a channel, and says what it has for this machine. What was seen once is never gone back behind. */
+  "read-channel": {
+    params: z.strictObject({ channel: ChannelName, index: z.base64().max(61_440) }),
+    result: z.strictObject({
+      serial: z.int(),
+      expires: z.string(),
+      running: z.string(),
+      release: Release.nullable(),
+      /** Why this machine would not take it by itself. */
+      failed: z.string().nullable(),
+    }),
   },
   /** The next start is the other slot's, which was found healthy once. */
   rollback: { params: Done, result: SlotVersion },

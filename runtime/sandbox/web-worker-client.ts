@@ -33,6 +33,8 @@ export interface WebWorkerOptions {
 
 /** How much longer than its own timeout a request is waited for: a worker that has lost its wits does not hold an agent. */
 const GRACE_MS = 2_000;
+/** The same for a worker that has not answered anything yet: its process may still be starting, on a machine as slow as they come. */
+const FIRST_GRACE_MS = 60_000;
 
 interface Pending {
   readonly request: WebRequest;
@@ -46,7 +48,9 @@ interface Pending {
  */
 export function webWorkerClient(worker: WebWorkerProcess, options: WebWorkerOptions): WebPort {
   const pending = new Map<number, Pending>();
-  const state: { gone: string | undefined; last: number } = { gone: undefined, last: 0 };
+  const state: { gone: string | undefined; last: number; hasAnswered: boolean } = {
+    ...{ gone: undefined, last: 0, hasAnswered: false },
+  };
   const end = (reason: string) => {
     state.gone ??= reason;
     for (const { settle } of pending.values()) settle(portFailure("unavailable", reason));
@@ -68,8 +72,12 @@ export function webWorkerClient(worker: WebWorkerProcess, options: WebWorkerOpti
       if (state.gone !== undefined) return portFailure("unavailable", state.gone);
       if (signal.aborted) return portFailure("failed", "stopped before it began");
       state.last += 1;
-      const result = await ask(worker.stdin, pending, state.last, request, signal);
-      if (result.ok) return result;
+      const graceMs = state.hasAnswered ? GRACE_MS : FIRST_GRACE_MS;
+      const result = await ask(worker.stdin, pending, state.last, request, graceMs, signal);
+      if (result.ok) {
+        state.hasAnswered = true;
+        return result;
+      }
       const denial = options.denialOf(address.host, address.port);
       if (denial !== undefined) {
         return { ok: false, kind: "denied", message: denial.message, denial };
@@ -86,6 +94,7 @@ function ask(
   pending: Map<number, Pending>,
   id: number,
   request: WebRequest,
+  graceMs: number,
   signal: AbortSignal,
 ): Promise<PortResult<WebHop>> {
   const send = (message: WebWorkerRequest) => stdin.write(`${JSON.stringify(message)}\n`);
@@ -102,7 +111,7 @@ function ask(
     };
     const onAbort = () => giveUp("failed", "stopped while under way");
     const late = `${request.url} took longer than ${request.timeout_ms} ms`;
-    const timer = setTimeout(() => giveUp("timeout", late), request.timeout_ms + GRACE_MS);
+    const timer = setTimeout(() => giveUp("timeout", late), request.timeout_ms + graceMs);
     signal.addEventListener("abort", onAbort);
     pending.set(id, { request, settle });
     const { url, timeout_ms, as } = request;

@@ -65,6 +65,7 @@ export function startCli(argv: readonly string[], options: CliOptions = {}): Cli
     runDaemon: () => Promise.resolve(0),
     env: () => undefined,
     probeHost: () => Promise.resolve([]),
+    outbound: () => Promise.resolve(fetch),
     checkProvider: () => Promise.resolve({ ok: true, model: "" }),
   };
   return {

@@ -21,6 +21,8 @@ export interface Installation {
   readonly version: string;
   /** The first boot's aaos.yaml. */
   readonly seed?: string | undefined;
+  /** What the disk keeps of the file that installed it: its SHA-256. */
+  readonly installedBy?: string | undefined;
   readonly onProgress: (text: string, fraction: number) => void;
   readonly signal: AbortSignal;
 }
@@ -113,11 +115,13 @@ function fillBoot(dir: string, { bootDir }: Installation): void {
   writeBootEnvironment(grub, INITIAL_BOOT_STATE);
 }
 
-function fillData(dir: string, { version, seed }: Installation, slot: Copied): void {
+function fillData(dir: string, { version, seed, installedBy }: Installation, slot: Copied): void {
   const record = join(dir, "slots/A");
   mkdirSync(record, { recursive: true, mode: 0o700 });
   const image = { version, sha256: slot.sha256, size_bytes: slot.sizeBytes };
   writeFileSync(join(record, "image.json"), `${JSON.stringify(image)}\n`, { mode: 0o600 });
+  if (installedBy !== undefined)
+    writeFileSync(join(dir, "slots/installed-by"), `${installedBy}\n`, { mode: 0o600 });
   if (seed === undefined) return;
   mkdirSync(join(dir, "seed"), { mode: 0o700 });
   cpSync(seed, join(dir, "seed/aaos.yaml"));

@@ -1,6 +1,8 @@
 import { existsSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { editYaml } from "../../catalog/edit-yaml.js";
 import { appliedText, yamlText } from "../../catalog/provision.js";
+import { readText } from "../../catalog/read-text.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { places } from "../../protocol/places.js";
 import type { ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
@@ -87,8 +89,21 @@ export async function applyProvision(
     await applyProvider(at, file.provider, context);
     say(`provider ${file.provider.provider}`);
   }
+  if (file.upgrade !== undefined) {
+    setUpgrade(at.settingsFile, file.upgrade);
+    say(`upgrades from ${file.upgrade.channel}`);
+  }
   if (keep) writeFileWhole(join(at.configDir, "aaos.yaml"), appliedText(file), { mode: 0o644 });
   return did;
+}
+
+/** Beside what agentd.yaml says already. */
+function setUpgrade(file: string, upgrade: NonNullable<ProvisionFile["upgrade"]>): void {
+  const changes = Object.entries(upgrade).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ path: ["upgrade", key], value }],
+  );
+  const read = readText(file);
+  writeFileWhole(file, editYaml(read.ok ? read.text : "", changes), { mode: 0o644 });
 }
 
 /** What the schema cannot know: this machine's time zones, and which places are closed to files. */

@@ -1,18 +1,20 @@
-import { existsSync } from "node:fs";
 import { errorText } from "../../base/error-text.js";
 import { formatProblem } from "../../catalog/file-problem.js";
 import { appliedText, readNetworkConfig, readProvision } from "../../catalog/provision.js";
 import type { ProvisionFile, ProvisionOutcome } from "../../protocol/provision-file.js";
+import { isLive } from "../disk/live-medium.js";
 import type { VerbContext } from "../verb.js";
 import { writeFileWhole } from "../write-file.js";
 import { applyProvision } from "./apply.js";
+import { installAsTold } from "./install-as-told.js";
+import { isSetUp } from "./is-set-up.js";
 import { findSource, type ProvisionSource } from "./sources.js";
 
 export const OUTCOME_FILE = "/run/aaos/provision.json";
-const APPLIED_FILE = "/etc/aaos/aaos.yaml";
 
 /**
- * Provisioning at the first boot, and only then: a machine that has been given its file keeps it, whatever is plugged in later. Never
+ * Provisioning at the first boot, and only then: a machine that has been set up, by a file or by somebody at its console, keeps what it
+ * was given, whatever is plugged in later. Never
  * throws for what a file or a source does; the outcome is kept for the console, `doctor` and `system status`.
  */
 export async function provisionAtBoot(
@@ -26,7 +28,7 @@ export async function provisionAtBoot(
 
 async function attempt(context: VerbContext, request: typeof fetch): Promise<ProvisionOutcome> {
   const none = { source: null, problems: [], notes: [] };
-  if (existsSync(context.machine.at(APPLIED_FILE))) return { state: "done_before", ...none };
+  if (isSetUp(context.machine.at)) return { state: "done_before", ...none };
   const found = await findSource(context, request);
   if (found === undefined) return { state: "none", ...none };
   if (!found.ok) return refused(found.name, [found.problem]);
@@ -34,6 +36,9 @@ async function attempt(context: VerbContext, request: typeof fetch): Promise<Pro
   const read = readSource(source);
   if (!read.ok) return refused(source.name, read.problems);
   try {
+    const { install } = read.file;
+    if (install !== undefined && isLive(context.machine))
+      return { source: source.name, ...(await installAsTold(read.file, install, context)) };
     await applyProvision(read.file, context, request);
   } catch (thrown) {
     return refused(source.name, [errorText(thrown)]);

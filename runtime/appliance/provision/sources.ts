@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { withinTime } from "../../base/duration.js";
 import { errorText } from "../../base/error-text.js";
 import type { VerbContext } from "../verb.js";
@@ -23,19 +24,24 @@ export type FoundSource =
   | { readonly ok: false; readonly name: string; readonly problem: string };
 
 const LABELS = ["AAOS-CONFIG", "aaos-config", "CIDATA", "cidata"];
+const SEED = "/mnt/data/seed/aaos.yaml";
 const MOUNT = "/run/aaos/config";
 const CREDENTIAL = "/run/credentials/@system/aaos.config";
 const FW_CFG = "/sys/firmware/qemu_fw_cfg/by_name/opt/aaos/config/raw";
 const MAX_BYTES = 1_048_576;
 const TIMEOUT_MS = 60_000;
+const RETRY_MS = 1_000;
 
-/** The first source that is there: the kernel's command line, a volume by its label, the VM's firmware. Undefined where none is. */
+/** The first source that is there: the kernel's command line, the installer's seed, a volume by its label, the VM's firmware. Undefined where none is. */
 export async function findSource(
   context: VerbContext,
   request: typeof fetch,
 ): Promise<FoundSource | undefined> {
   return (
-    (await onCommandLine(context, request)) ?? (await onVolume(context)) ?? inFirmware(context)
+    (await onCommandLine(context, request)) ??
+    fromInstaller(context) ??
+    (await onVolume(context)) ??
+    inFirmware(context)
   );
 }
 
@@ -79,12 +85,38 @@ async function onCommandLine(
 
 async function download(url: string, request: typeof fetch, signal: AbortSignal): Promise<string> {
   const text = await withinTime(TIMEOUT_MS, signal, async (until) => {
-    const answer = await request(url, { signal: until, redirect: "error" });
+    const answer = await answerOf(url, request, until);
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
     return answer.text();
   });
   if (text.length > MAX_BYTES) throw new Error("it is larger than 1 MiB");
   return text;
+}
+
+/** What the installer left on the data volume. Of its secrets nothing stays: the file goes. */
+function fromInstaller({ machine }: VerbContext): FoundSource | undefined {
+  const file = machine.at(SEED);
+  const text = textOr(file);
+  if (text === undefined) return undefined;
+  const wipe = () => {
+    rmSync(dirname(file), { recursive: true });
+    return Promise.resolve(undefined);
+  };
+  return { ok: true, source: { name: "the seed of the installer", text, wipe } };
+}
+
+/** The network of a machine that has just been started may take a while: asked again until time is up, and then says what was wrong. */
+async function answerOf(url: string, request: typeof fetch, until: AbortSignal): Promise<Response> {
+  for (;;) {
+    try {
+      return await request(url, { signal: until, redirect: "error" });
+    } catch (thrown) {
+      if (until.aborted) throw thrown;
+      await sleep(RETRY_MS, undefined, { signal: until }).catch(() => {
+        throw thrown;
+      });
+    }
+  }
 }
 
 /** A file system labelled AAOS-CONFIG with aaos.yaml, or CIDATA with that or NoCloud's user-data. Mounted read-only to look. */

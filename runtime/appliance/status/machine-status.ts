@@ -128,13 +128,16 @@ function fingerprint(dirs: readonly string[]): string | null {
   return null;
 }
 
+/** Null while there is none, or the one under way has not reported yet; a report that is none is one that failed. */
 function newestSelftest(file: string): MachineStatus["selftest"] {
+  const text = textOr(file) ?? "";
+  if (text === "") return null;
+  const time = statSync(file).mtime.toISOString();
   try {
-    const report = SelftestReport.parse(JSON.parse(readFileSync(file, "utf8")));
-    const { ok, elapsed_ms } = report;
-    return { ok, elapsed_ms, time: statSync(file).mtime.toISOString() };
+    const { ok, elapsed_ms } = SelftestReport.parse(JSON.parse(text));
+    return { ok, elapsed_ms, time };
   } catch {
-    return null;
+    return { ok: false, elapsed_ms: 0, time };
   }
 }
 

@@ -33,7 +33,15 @@ afterEach(() => {
 
 const get = (more: Partial<Download> = {}) =>
   download({
-    ...{ url, file: join(dir, "x.raucb"), maxBytes: 1_000_000, sha256, stallMs: 200, attempts: 3 },
+    ...{
+      url,
+      request: fetch,
+      file: join(dir, "x.raucb"),
+      maxBytes: 1_000_000,
+      sha256,
+      stallMs: 200,
+      attempts: 3,
+    },
     ...{ onBytes: () => {}, signal: new AbortController().signal },
     ...more,
   });

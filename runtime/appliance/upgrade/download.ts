@@ -6,6 +6,7 @@ import { AgentdError } from "../../protocol/agentd-error.js";
 
 export interface Download {
   readonly url: string;
+  readonly request: typeof fetch;
   /** Where it lies when it is whole; what came so far is beside it, `.part`, and is gone on with. */
   readonly file: string;
   readonly maxBytes: number;
@@ -71,7 +72,7 @@ async function transfer(
 ): Promise<Outcome> {
   const from = await sizeOf(part);
   const headers = from > 0 ? { range: `bytes=${from}-` } : {};
-  const response = await fetch(wanted.url, { headers, signal });
+  const response = await wanted.request(wanted.url, { headers, signal });
   // All of it is there already, or the file has become a shorter one: the checks say which.
   if (response.status === 416 && from > 0) return "whole";
   if (!response.ok || response.body === null)

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { otherSlot, type Slot } from "../../protocol/slots.js";
 import { changeEnvironment, withBootPartition } from "../boot/boot-environment.js";
+import { readKernelArguments } from "../boot/running-slot.js";
 import { openSlotRecords, SLOT_FILES } from "../boot/slot-records.js";
 import { runningSlot } from "../boot/slots-status.js";
 import { sha256At } from "../disk/copy-verified.js";
@@ -27,7 +28,7 @@ export interface Installed {
 }
 
 const SYSTEM_CONF = "/etc/rauc/system.conf";
-const VERSION_FILE = "/usr/lib/aaos/version";
+export const VERSION_FILE = "/usr/lib/aaos/version";
 
 /**
  * Puts a bundle into the slot that does not run, and wants it at the next start. The order is what makes a power cut harmless: the
@@ -48,7 +49,7 @@ export async function installBundle(machine: Machine, request: InstallRequest): 
   );
   const failed = records.verdict(target);
   const refusal = whyNot(bundle, {
-    compatible: /^compatible=(.*)$/m.exec(readFileSync(SYSTEM_CONF, "utf8"))?.[1] ?? "",
+    compatible: compatibleOf(machine),
     version,
     confirmed: state.slots[running].confirmed,
     slotBytes: Number((await mustRun(machine, "blockdev", ["--getsize64", device])).trim()),
@@ -86,6 +87,19 @@ export async function installBundle(machine: Machine, request: InstallRequest): 
     changeEnvironment(folder, running, [{ type: "wanted", slot: target }]),
   );
   return { slot: target, version: bundle.version, database_copy: copy ?? null };
+}
+
+/** The kind of machine that this is. */
+export function compatibleOf(machine: Machine): string {
+  return /^compatible=(.*)$/m.exec(readFileSync(machine.at(SYSTEM_CONF), "utf8"))?.[1] ?? "";
+}
+
+/** Why a version was left when this machine tried it; null where it was not. */
+export function failedBefore(machine: Machine, version: string | undefined): string | null {
+  const { slot } = readKernelArguments(machine);
+  if (slot === undefined || version === undefined) return null;
+  const verdict = openSlotRecords(SLOT_FILES).verdict(otherSlot(slot));
+  return verdict?.ok === false && verdict.version === version ? verdict.reason : null;
 }
 
 /** The new slot starts with the settings of the running one; a rollback finds the old ones as they were. */

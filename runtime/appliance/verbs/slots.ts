@@ -1,23 +1,50 @@
+import { readFileSync } from "node:fs";
+import { AgentdError } from "../../protocol/agentd-error.js";
+import { newestRelease } from "../../protocol/channel.js";
 import { factoryReset as resetNext } from "../boot/factory-reset.js";
 import { rollBack } from "../boot/roll-back.js";
-import { slotsStatus as statusOf } from "../boot/slots-status.js";
+import { runningSlot, slotsStatus as statusOf } from "../boot/slots-status.js";
 import { mustRun } from "../machine.js";
+import { withBundleFromUsb } from "../upgrade/bundle-from-usb.js";
 import { copyDatabase } from "../upgrade/copy-database.js";
-import { installBundle as install } from "../upgrade/install-bundle.js";
+import {
+  compatibleOf,
+  failedBefore,
+  installBundle as install,
+  VERSION_FILE,
+} from "../upgrade/install-bundle.js";
+import { readIndex } from "../upgrade/read-index.js";
 import type { Verb } from "../verb.js";
 
 export const slotsStatus: Verb<"slots-status"> = ({ verify }, { machine, signal }) =>
   statusOf(machine, verify, signal);
 
-export const installBundle: Verb<"install-bundle"> = (params, { machine, progress, signal }) =>
-  install(machine, {
-    file: params.file,
-    allowDowngrade: params.allow_downgrade,
-    automatic: params.automatic,
-    progress,
-    copyDatabase,
-    signal,
-  });
+export const installBundle: Verb<"install-bundle"> = (params, context) => {
+  const { machine, progress, signal } = context;
+  const put = (file: string) =>
+    install(machine, {
+      file,
+      allowDowngrade: params.allow_downgrade,
+      automatic: params.automatic,
+      progress,
+      copyDatabase,
+      signal,
+    });
+  runningSlot(machine);
+  if (params.usb !== null) return withBundleFromUsb(params.usb, params.file, context, put);
+  if (params.file.startsWith("/")) return put(params.file);
+  throw new AgentdError("invalid_request", "install-bundle", "file must be an absolute path");
+};
+
+/** What the channel has for this machine. It need not have slots: a live system may look, too. */
+export const readChannel: Verb<"read-channel"> = async ({ channel, index }, { machine }) => {
+  const found = await readIndex(machine, channel, Buffer.from(index, "base64"), new Date());
+  const running = readFileSync(machine.at(VERSION_FILE), "utf8").trim();
+  const compatible = compatibleOf(machine);
+  const release = newestRelease(found, { compatible, version: running }) ?? null;
+  const { serial, expires } = found;
+  return { serial, expires, running, release, failed: failedBefore(machine, release?.version) };
+};
 
 export const rollback: Verb<"rollback"> = (_, { machine }) => rollBack(machine);
 

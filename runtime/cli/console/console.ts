@@ -3,71 +3,109 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isSetUp } from "../../appliance/provision/is-set-up.js";
 import { machineStatus } from "../../appliance/status/machine-status.js";
 import { writeFileWhole } from "../../appliance/write-file.js";
 import { withinTime } from "../../base/duration.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
+import type { Output } from "../io.js";
 import { type DaemonGlimpse, type ScreenState, screenLines } from "./screen.js";
+import { troublesOf } from "./troubles.js";
 
 const REFRESH_MS = 3_000;
 const CLEAR = "\u001b[2J\u001b[H";
 /** The boot menu's entry for lost access serves once. */
 const ANSWERED = "/run/aaos/access-answered";
+const TIME_SET = "/run/systemd/timesync/synchronized";
 const DAEMON_MS = 2_000;
 
+export interface ConsoleOptions {
+  readonly calmMs: number | undefined;
+  /** A key that was pressed before this began. */
+  readonly key: string | undefined;
+}
+
 /**
- * The screen of tty1 and the serial line, in the place of a login: drawn again only when something in it has changed. Enter opens a
- * login, `l` the last lines of the log, `s` the set-up while nobody can log in, `r` the same for who has lost access, where the boot
- * menu asked for it. Ends when its terminal does.
+ * The screen of tty1 and the serial line, in the place of a login: drawn again only when something in it has changed. `l` shows the last
+ * lines of the log, `s` the set-up while nobody can log in, `r` the same for who has lost access, where the boot menu asked for it.
+ * Ends at Enter with 4, for a login by whoever started it, and with its terminal; with `calm`, too, when nothing has changed for so
+ * long: the screen stays where it is.
  */
-export async function runConsole(command: Command): Promise<ExitCode> {
+export async function runConsole(
+  command: Command,
+  { calmMs, key: first }: ConsoleOptions,
+): Promise<ExitCode> {
   const { io } = command;
   let shown = "";
+  let pressed = first;
+  let changed = performance.now();
+  let daemon: DaemonGlimpse | null = null;
   while (!command.signal.aborted) {
-    const state = await stateOf(command);
-    const text = screenLines(state, io.stdout.columns ?? 80).join("\n");
-    if (text !== shown) io.stdout.write(`${CLEAR}${text}\n`);
+    const state = await stateOf(command, daemon);
+    daemon = state.daemon;
+    const text = screenLines(state, widthOf(io.stdout)).join("\n");
+    if (text !== shown) {
+      io.stdout.write(`${CLEAR}${text}\n`);
+      changed = performance.now();
+    }
     shown = text;
-    const key = await nextKey(command);
+    const key = pressed ?? (await nextKey(command));
+    pressed = undefined;
     if (key === "closed") return 0;
-    if (key === undefined) continue;
+    if (key === undefined) {
+      if (calmMs !== undefined && performance.now() - changed > calmMs) return 0;
+      continue;
+    }
+    if (key === "\r" || key === "\n") {
+      io.stdout.write(CLEAR);
+      return 4;
+    }
     await act(key, state, command);
     shown = "";
   }
   return 0;
 }
 
+/** A serial line does not know its size: 0. */
+function widthOf({ columns = 0 }: Output): number {
+  return columns === 0 ? 80 : columns;
+}
+
 async function act(key: string, state: ScreenState, command: Command): Promise<void> {
   const { io, places } = command;
-  if (key === "\r" || key === "\n") {
+  if (key === "l") {
     io.stdout.write(CLEAR);
-    await program("login", [], command);
-  } else if (key === "l") {
-    io.stdout.write(CLEAR);
-    await program(
-      "journalctl",
-      ["-n", "40", "--no-pager", "-o", "short", "-u", "agentd", "-u", "aaos-*"],
-      command,
-    );
+    await showLog(command);
     io.stdout.write("\nAny key goes back.\n");
     while ((await nextKey(command)) === undefined);
   } else if ((key === "s" && !state.isSetUp) || (key === "r" && state.mayRecover)) {
     io.stdout.write(CLEAR);
     const { setUp } = await import("./set-up.js");
-    const isDone = await setUp(command, { onlyAccess: key === "r" });
+    const isDone = await setUp(command, key === "r" ? "access" : "all");
     if (key === "r" && isDone) writeFileWhole(join(places.root, ANSWERED), "", { mode: 0o644 });
-    io.stdout.write(`\nBack in a moment (${places.root}).\n`);
+    io.stdout.write("\nBack in a moment.\n");
     await sleep(1_500);
   }
 }
 
-async function stateOf({ places, signal }: Command): Promise<ScreenState> {
+async function stateOf(
+  { places, signal }: Command,
+  last: DaemonGlimpse | null,
+): Promise<ScreenState> {
   const at = (path: string): string => join(places.root, path);
+  const machine = machineStatus(places);
+  const blockDevices = existsSync(at("/sys/block")) ? readdirSync(at("/sys/block")) : [];
+  const degraded = textOr(at("/run/aaos/degraded")).trim().replaceAll("\n", "; ");
   return {
-    machine: machineStatus(places),
-    daemon: await glimpse(places.socketPath, signal),
+    machine,
+    // systemd-timesyncd leaves the file; whose clock another program keeps is not this screen's to judge.
+    troubles: troublesOf({
+      ...{ machine, now: Date.now(), blockDevices, degraded },
+      isTimeSet: machine.booted_from === "package" || existsSync(at(TIME_SET)),
+    }),
+    daemon: await glimpse(places.socketPath, last, signal),
     isSetUp: isSetUp(at),
     mayRecover:
       /(?:^|\s)aaos\.access=reset(?:\s|$)/.test(textOr(at("/proc/cmdline"))) &&
@@ -75,23 +113,20 @@ async function stateOf({ places, signal }: Command): Promise<ScreenState> {
   };
 }
 
-async function glimpse(socketPath: string, signal: AbortSignal): Promise<DaemonGlimpse | null> {
+/** What it said the last time holds as long as its socket is there: a machine that is busy answers late. */
+async function glimpse(
+  socketPath: string,
+  last: DaemonGlimpse | null,
+  signal: AbortSignal,
+): Promise<DaemonGlimpse | null> {
   try {
     const status = await withinTime(DAEMON_MS, signal, (until) =>
       connectTo(socketPath).call("system.status", {}, until),
     );
-    return { provider: status.default_provider, runs: status.runs_active };
+    return { provider: status.default_provider };
   } catch {
-    return null;
+    return existsSync(socketPath) ? last : null;
   }
-}
-
-/** A key that sshd takes, a password that login takes, or a file that said all of it. */
-function isSetUp(at: (path: string) => string): boolean {
-  const keys = at("/etc/aaos/ssh/authorized_keys.d");
-  if (existsSync(at("/etc/aaos/aaos.yaml"))) return true;
-  if (existsSync(keys) && readdirSync(keys).length > 0) return true;
-  return /^aaos:\$/m.test(textOr(at("/etc/shadow")));
 }
 
 function textOr(file: string): string {
@@ -121,9 +156,10 @@ async function nextKey({ io }: Command): Promise<string | undefined> {
   }
 }
 
-/** A program of the system on this very terminal, to its end. */
-async function program(name: string, args: readonly string[], { io }: Command): Promise<void> {
-  const child = spawn(name, args, { stdio: "inherit" });
+/** On this very terminal. */
+async function showLog({ io }: Command): Promise<void> {
+  const args = ["-n", "40", "--no-pager", "-o", "short", "-u", "agentd", "-u", "aaos-*"];
+  const child = spawn("journalctl", args, { stdio: "inherit" });
   const failed = once(child, "error").then(([error]) => io.stdout.write(`${String(error)}\n`));
   await Promise.race([once(child, "close"), failed]);
 }

@@ -5,13 +5,14 @@ import { plainText } from "../plain-text.js";
 /** What the daemon says of itself; null where it does not answer. */
 export interface DaemonGlimpse {
   readonly provider: string;
-  readonly runs: number;
 }
 
 /** What the screen is drawn from. */
 export interface ScreenState {
   readonly machine: MachineStatus;
   readonly daemon: DaemonGlimpse | null;
+  /** What is missing or wrong, a line each. */
+  readonly troubles: readonly string[];
   /** Whether somebody can come in: a key, a password, or a file that provisioned the machine. */
   readonly isSetUp: boolean;
   /** Whether the boot asked for the entry of those who have lost their access. */
@@ -20,25 +21,34 @@ export interface ScreenState {
 
 const OPERATOR = "aaos";
 
-/** The screen's lines, plain text, at most `columns` wide. Nothing in it changes by itself but what has changed. Pure. */
+/** The screen's lines, plain text, at most `columns` (20 or more) wide. Nothing in it changes by itself but what has changed. Pure. */
 export function screenLines(state: ScreenState, columns: number): readonly string[] {
-  const { machine, daemon, isSetUp, mayRecover } = state;
+  const { machine, daemon, troubles, isSetUp, mayRecover } = state;
   const lines = [
     `${machine.product} ${machine.version}   ${machine.host}   ${machine.booted_from}`,
     "",
     ...networkLines(machine),
     `Host key   ${machine.host_key ?? "is being made"}`,
     "",
-    `agentd     ${daemon === null ? "does not answer yet" : `runs${daemon.runs === 0 ? "" : `, ${daemon.runs} runs under way`}`}`,
+    `agentd     ${daemon === null ? "does not answer yet" : "runs"}`,
     `Provider   ${providerText(daemon)}`,
     `Selftest   ${selftestText(machine.selftest)}`,
     ...provisionLines(machine.provisioning),
+    ...troubles.map((trouble) => `! ${trouble}`),
     "",
     ...nextSteps(state),
     "",
     `Enter logs in   l shows the log${isSetUp ? "" : "   s sets this machine up"}${mayRecover ? "   r gives access back" : ""}`,
   ];
-  return lines.map((line) => plainText(line).slice(0, columns));
+  return lines.flatMap((line) => wrapped(plainText(line), columns));
+}
+
+/** Broken at its last space within the width; what follows is set in. */
+function wrapped(line: string, columns: number): readonly string[] {
+  if (line.length <= columns) return [line];
+  const space = line.lastIndexOf(" ", columns);
+  const at = line.slice(0, space).trim() === "" ? columns : space;
+  return [line.slice(0, at), ...wrapped(`  ${line.slice(at).trimStart()}`, columns)];
 }
 
 function networkLines({ network }: MachineStatus): readonly string[] {
@@ -74,9 +84,7 @@ function provisionLines(outcome: MachineStatus["provisioning"]): readonly string
 function nextSteps({ machine, daemon, isSetUp }: ScreenState): readonly string[] {
   const address = machine.network.flatMap(({ addresses }) => addresses)[0];
   if (!isSetUp)
-    return [
-      "Nobody can log in yet. Press s: a password or an SSH key, then this machine is yours.",
-    ];
+    return ["Nobody can log in yet. Press s: with a password or an SSH key it is yours."];
   if (address === undefined)
     return [
       "There is no network yet: check the cable, or set an address with `agentd configure` after a login.",

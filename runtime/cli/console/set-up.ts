@@ -4,28 +4,32 @@ import { applyProvision, setKeys } from "../../appliance/provision/apply.js";
 import { keysAt } from "../../appliance/provision/fetch-keys.js";
 import { machineStatus } from "../../appliance/status/machine-status.js";
 import type { VerbContext } from "../../appliance/verb.js";
+import { configureProvider } from "../../appliance/verbs/configure-provider.js";
 import { errorText } from "../../base/error-text.js";
 import { HostName, ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
+import { ProviderSelection } from "../../protocol/system-verbs.js";
 import { askProvider, promptStreams } from "../ask-provider.js";
 import type { Command } from "../command.js";
 
 const OPERATOR = "aaos";
 type Streams = ReturnType<typeof promptStreams>;
 
+/** What is asked for: all of it; a key or a password alone, for who has lost theirs; all the rest, for who is in. */
+export type SetUpPart = "all" | "access" | "machine";
+
 /**
  * The dialog of the first boot. Each answer is carried out at once, so that it can be left at any question and come back to; what is
- * wrong is told and asked again. `onlyAccess` asks for a key or a password alone, for who has lost theirs.
- * True where it came to its end.
+ * wrong is told and asked again. True where it came to its end.
  */
-export async function setUp(
-  command: Command,
-  { onlyAccess }: { readonly onlyAccess: boolean },
-): Promise<boolean> {
+export async function setUp(command: Command, part: SetUpPart): Promise<boolean> {
   const streams = promptStreams(command);
   const { places, signal } = command;
   const machine = places.root === "/" ? openMachine() : openMachine(places.root, []);
   const context: VerbContext = { machine, signal, progress: () => {} };
-  const steps = onlyAccess ? [access] : [access, hostName, timeZone, network, provider];
+  const steps = [
+    ...(part === "machine" ? [] : [access]),
+    ...(part === "access" ? [] : [hostName, timeZone, network, provider]),
+  ];
   note(
     "Esc or Ctrl-C leaves; what was answered by then holds.",
     "Setting this machine up",
@@ -153,9 +157,9 @@ async function provider(
 ): Promise<boolean> {
   const chosen = await askProvider(command);
   if (chosen === undefined) return false;
-  if (chosen.provider !== "builtin")
-    await apply({ provider: JSON.parse(JSON.stringify(chosen)) as unknown }, context);
-  log.info("agentd takes it at its next start.", streams);
+  const selection = ProviderSelection.parse(JSON.parse(JSON.stringify(chosen)));
+  const { daemon } = await configureProvider(selection, context);
+  if (daemon.state === "not_told") log.warn(daemon.how, streams);
   return true;
 }
 

@@ -1,5 +1,6 @@
 import type { ProviderChoice } from "../../appliance/configure/provider-changes.js";
 import { openMachine } from "../../appliance/machine.js";
+import { machineStatus } from "../../appliance/status/machine-status.js";
 import { configureProvider } from "../../appliance/verbs/configure-provider.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
@@ -7,6 +8,8 @@ import { type ConfiguredProvider, ProviderSelection } from "../../protocol/syste
 import { askSystem } from "../ask-system.js";
 import type { Command } from "../command.js";
 import { printJson, printLine } from "../print.js";
+
+const APPLIANCE = "aaOS";
 
 export interface ConfigureOptions {
   readonly provider?: string;
@@ -59,7 +62,8 @@ function carryOut(
   selection: ProviderSelection,
 ): Promise<ConfiguredProvider> {
   const isMachine = places.root === "/";
-  if (isMachine && io.uid !== 0) return askSystem("configure-provider", selection);
+  if (isMachine && io.uid !== 0)
+    return askSystem("configure-provider", selection, { socketPath: places.systemSocketPath });
   // Below another root nothing is the machine's: no key of its own, no units.
   const machine = isMachine ? openMachine() : openMachine(places.root, []);
   return configureProvider(selection, { machine, signal, progress: () => {} });
@@ -79,6 +83,11 @@ async function dialog(command: Command): Promise<ExitCode> {
   const { io } = command;
   if (command.json || io.stdin.isTTY !== true || io.stdout.isTTY !== true)
     throw usage("there is no terminal to ask on", "Give --provider NAME --key-from-env VARIABLE.");
+  // Who is root on an appliance goes on with the dialog of its first boot.
+  if (io.uid === 0 && machineStatus(command.places).product === APPLIANCE) {
+    const { setUp } = await import("../console/set-up.js");
+    return (await setUp(command, "machine")) ? 0 : 4;
+  }
   const { askProvider } = await import("../ask-provider.js");
   const chosen = await askProvider(command);
   if (chosen === undefined) return 4;

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { openMachine } from "../../appliance/machine.js";
+import { mustRun, openMachine } from "../../appliance/machine.js";
 import { applyProvision } from "../../appliance/provision/apply.js";
 import { provisionAtBoot } from "../../appliance/provision/at-boot.js";
 import type { VerbContext } from "../../appliance/verb.js";
@@ -46,6 +46,8 @@ export async function provisionBoot(command: Command): Promise<ExitCode> {
     );
     for (const line of [...problems, ...notes]) printLine(command, line);
   }
+  // The disk starts next; a medium that is still in then erases nothing.
+  if (outcome.state === "installed") await mustRun(openMachine(), "systemctl", ["reboot"]);
   return outcome.state === "refused" ? 1 : 0;
 }
 

@@ -27,12 +27,13 @@ export async function systemBackup(
   options: PassphraseOptions,
 ): Promise<ExitCode> {
   const place = placeOf(command, target);
+  const socketPath = command.places.systemSocketPath;
   const passphrase = await readPassphrase(command, options, true);
   if (passphrase === undefined) return 4;
   const done =
     place.kind === "usb"
-      ? await askSystem("make-backup", { passphrase, usb: place.volume })
-      : await received(place, passphrase);
+      ? await askSystem("make-backup", { passphrase, usb: place.volume }, { socketPath })
+      : await received(place, passphrase, socketPath);
   const file = done.file ?? target;
   if (command.json) printJson(command, { ...done, file });
   else
@@ -44,13 +45,18 @@ export async function systemBackup(
 }
 
 /** The file bears its name when it is whole. */
-async function received(place: Exclude<Place, { kind: "usb" }>, passphrase: string) {
+async function received(
+  place: Exclude<Place, { kind: "usb" }>,
+  passphrase: string,
+  socketPath: string,
+) {
   const target = place.kind === "file" ? fileTarget(place.path) : remoteTarget(place.path);
   try {
     const done = await askSystem(
       "make-backup",
       { passphrase, usb: null },
       {
+        socketPath,
         onData: (bytes) =>
           new Promise((taken, failed) => {
             target.stream.write(bytes, (error) => (error == null ? taken() : failed(error)));
@@ -115,6 +121,7 @@ export async function systemRestore(
   { yes = false, ...options }: PassphraseOptions & { readonly yes?: boolean },
 ): Promise<ExitCode> {
   const place = placeOf(command, source);
+  const socketPath = command.places.systemSocketPath;
   if (place.kind === "usb" && place.name === "")
     throw new AgentdError("usage", "restore", "it does not say which file of the volume", {
       hint: "usb:LABEL/FILE, or usb:/FILE where there is one volume.",
@@ -133,7 +140,7 @@ export async function systemRestore(
       place.kind === "usb"
         ? { file: place.name, passphrase, usb: place.volume }
         : { file: fetched ?? place.path, passphrase, usb: null };
-    const done = await askSystem("restore-backup", params, { onProgress });
+    const done = await askSystem("restore-backup", params, { socketPath, onProgress });
     if (command.json) printJson(command, done);
     else {
       const { hostname, time, version, events } = done.about;

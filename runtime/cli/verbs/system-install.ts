@@ -4,6 +4,7 @@ import { createInterface } from "node:readline/promises";
 import type { Writable } from "node:stream";
 import { chooseDisk, type Disk, listDisks } from "../../appliance/disk/find-disk.js";
 import { installDisk } from "../../appliance/disk/install-disk.js";
+import { BOOT_FILES, LIVE_SYSTEM } from "../../appliance/disk/live-medium.js";
 import { openMachine } from "../../appliance/machine.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { MIN_DISK_BYTES } from "../../protocol/disk-layout.js";
@@ -19,10 +20,6 @@ export interface InstallOptions {
   readonly seed?: string;
 }
 
-/** Where live-boot mounts the medium. */
-const LIVE_SYSTEM = "/run/live/medium/live/root.squashfs";
-const BOOT_FILES = "/usr/lib/aaos/boot";
-
 /**
  * Puts the system on a disk: DISK is a device, `serial:TEXT`, `auto`, or a file that is to be a machine's disk. Says what it will erase
  * and asks, unless `--yes`; without DISK it lists the disks.
@@ -33,13 +30,11 @@ export async function systemInstall(
   options: InstallOptions,
 ): Promise<ExitCode> {
   const machine = openMachine();
-  if (wanted === undefined) {
-    listed(command, await listDisks(machine));
-    return 2;
-  }
-  const file = resolve(command.io.cwd, wanted);
+  const name = wanted ?? (await askedFor(command, await listDisks(machine)));
+  if (name === undefined) return command.json || command.io.stdin.isTTY !== true ? 2 : 4;
+  const file = resolve(command.io.cwd, name);
   const isFile = existsSync(file) && statSync(file).isFile();
-  const disk = isFile ? diskOfFile(file) : chooseDisk(await listDisks(machine), wanted);
+  const disk = isFile ? diskOfFile(file) : chooseDisk(await listDisks(machine), name);
   const from = found(
     options.from ?? LIVE_SYSTEM,
     "the system to install",
@@ -83,6 +78,25 @@ function found(path: string, what: string, hint: string): string {
   throw new AgentdError("usage", "install", `${what} is not there: ${path}`, { hint });
 }
 
+/** Lists the disks; on a terminal asks which one is meant. Undefined where none is. */
+async function askedFor(command: Command, disks: readonly Disk[]): Promise<string | undefined> {
+  listed(command, disks);
+  const { io, json } = command;
+  if (json || io.stdin.isTTY !== true) return undefined;
+  const answer = await question(command, "Install to which disk? (Enter leaves) ");
+  return answer === "" ? undefined : answer;
+}
+
+async function question({ io }: Command, text: string): Promise<string> {
+  // On a terminal standard output is the process's own stream.
+  const lines = createInterface({ input: io.stdin, output: io.stdout as unknown as Writable });
+  try {
+    return (await lines.question(text)).trim();
+  } finally {
+    lines.close();
+  }
+}
+
 function listed(command: Command, disks: readonly Disk[]): void {
   if (command.json) printJson(command, { disks });
   else
@@ -101,7 +115,8 @@ function titleOf({ path, sizeBytes, model, serial }: Disk): string {
 }
 
 /** The operator types the disk's name: a stray Enter erases nothing. */
-async function agreed({ io, json }: Command, disk: Disk): Promise<boolean> {
+async function agreed(command: Command, disk: Disk): Promise<boolean> {
+  const { io, json } = command;
   if (json || io.stdin.isTTY !== true)
     throw new AgentdError("usage", "install", "there is no terminal to ask on", {
       hint: "Give --yes to erase the disk without a question.",
@@ -109,11 +124,5 @@ async function agreed({ io, json }: Command, disk: Disk): Promise<boolean> {
   const holds =
     disk.holds.length === 0 ? ["  nothing that is known"] : disk.holds.map((it) => `  ${it}`);
   io.stdout.write(`All of ${titleOf(disk)} will be erased. It holds:\n${holds.join("\n")}\n`);
-  // On a terminal standard output is the process's own stream.
-  const lines = createInterface({ input: io.stdin, output: io.stdout as unknown as Writable });
-  try {
-    return (await lines.question(`Type ${disk.path} to go on: `)).trim() === disk.path;
-  } finally {
-    lines.close();
-  }
+  return (await question(command, `Type ${disk.path} to go on: `)) === disk.path;
 }

@@ -4,7 +4,13 @@ case $- in
 	if [ -t 1 ] && [ -z "${AAOS_GREETED:-}" ] && id -nG | grep -qw aaos; then
 		export AAOS_GREETED=yes
 		. /etc/os-release
-		printf '\n%s on %s, agentd %s\n\n' "$PRETTY_NAME" "$(uname -n)" "$(systemctl is-active agentd.service)"
+		case $(cat /run/aaos/selftest.json 2>/dev/null) in
+		*'"ok":true'*) aaos_selftest='selftest passed' ;;
+		'') aaos_selftest='selftest not done yet' ;;
+		*) aaos_selftest='selftest FAILED (agentd doctor)' ;;
+		esac
+		printf '\n%s on %s, agentd %s, %s\n\n' "$PRETTY_NAME" "$(uname -n)" "$(systemctl is-active agentd.service)" "$aaos_selftest"
+		unset aaos_selftest
 		[ ! -e /usr/lib/aaos/development-key ] ||
 			printf '  DEVELOPMENT KEY: this machine takes upgrades that anybody with the key of its build has signed\n\n'
 		printf '  agentd submit "GOAL"   give the machine a goal\n'
