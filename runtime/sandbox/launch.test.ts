@@ -199,7 +199,7 @@ describe("the private root", () => {
     expect(await answer(writable("mknod_char", `${dir}/out/null`))).toBe("EPERM");
   });
 
-  it("A22-36 /proc shows the sandbox's own processes only, and takes no writing", async () => {
+  it("A22-36 U17 /proc shows the sandbox's own processes only, and takes no writing", async () => {
     const proc = (...argv: string[]) =>
       granting(probePlan(argv), [], [{ path: "/proc", rights: READ }]);
     expect(await answer(proc("read", `/proc/${process.pid}/environ`))).toBe("ENOENT");
