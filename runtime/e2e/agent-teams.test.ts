@@ -5,6 +5,7 @@ import { connectTo } from "../cli/client.js";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
 import type { ScriptedRule } from "../test/scripted-script.js";
 import { SEED } from "../test/seed-manifest.js";
+import { waitFor } from "./wait.js";
 import { lines, makeWorld, useModel, type WireLine, type World } from "./world.js";
 
 let world: World;
