@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { candidateFile, credentialOf } from "./appliance/configure/apply-provider.js";
 import type { ProviderChoice } from "./appliance/configure/provider-changes.js";
 import { readSettings } from "./catalog/settings.js";
+import { networkOf } from "./live-models.js";
 import type { Places } from "./protocol/places.js";
 import type { ProvidersFile } from "./protocol/providers-file.js";
 import { openModels } from "./providers/directory.js";
@@ -26,7 +27,7 @@ export async function checkProvider(
 ): Promise<ProviderVerdict> {
   const file = hasty(candidateFile(places, { ...choice, has_key: key !== undefined }));
   const named = credentialOf(places, choice.provider);
-  const { proxy } = readSettings(places.settingsFile);
+  const settings = readSettings(places.settingsFile);
   const models = openModels({
     file,
     defaultSlots: 1,
@@ -34,7 +35,7 @@ export async function checkProvider(
     sleep: (ms, until) => sleep(ms, undefined, { signal: until }),
     random: Math.random,
     now: Date.now,
-    ...(proxy === undefined ? {} : { proxy }),
+    ...networkOf({ settings }),
   });
   const { model, provider, stream } = models.resolve("fast");
   if (provider !== choice.provider)

@@ -2,6 +2,7 @@ import { readProviders, readSettings } from "./catalog/settings.js";
 import { landlockAbiOf, proveConfinement, startLauncher } from "./confinement.js";
 import { type CredentialSources, readCredential } from "./credentials.js";
 import { diagnose } from "./doctor.js";
+import { networkOf } from "./live-models.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import type { Places } from "./protocol/places.js";
 import { PolicyFile } from "./protocol/policy-file.js";
@@ -40,7 +41,7 @@ export async function probeHost(
             credentialsDir: places.credentialsDir,
             keys,
           }),
-        network: settings.proxy === undefined ? {} : { proxy: settings.proxy },
+        network: readOr(() => networkOf({ settings }), {}),
       },
       signal,
     );

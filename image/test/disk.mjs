@@ -98,6 +98,14 @@ export function startsOf(vm) {
   return [...vm.serialLog.matchAll(/Booting slot ([AB])/g)].map(([, slot]) => slot).join("");
 }
 
+/** Shuts it down from inside; settles when QEMU has ended. @param {Vm} vm */
+export async function untilOff(vm) {
+  await vm.run("systemctl poweroff").catch(() => {});
+  const never = vm.waitFor(/ \bno such line\b /, { timeoutMs: 300_000 });
+  const why = await never.then(String, String);
+  if (!why.includes("QEMU has ended")) throw new Error(`it does not go off: ${why}`);
+}
+
 /** A goal that takes an emulated machine some seconds, so that it is under way when the machine is cut off. @param {Vm} vm @returns {Promise<string>} the run's id */
 export async function beginGoal(vm) {
   await vm.must(

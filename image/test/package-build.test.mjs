@@ -18,6 +18,6 @@ function it(rule, check) {
   test(rule, options, check);
 }
 
-it("the package is built twice byte for byte, is below 25 MB, and lintian has nothing against it", async () => {
+it("A22-6 the package is built twice byte for byte, is below 25 MB, and lintian has nothing against it", async () => {
   await command(join(checkout, "packaging/build-deb"), ["--check"]);
 });

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { missingPrograms } from "./host.mjs";
+import { command, missingPrograms } from "./host.mjs";
 import { handIn, wordsFor } from "./package-vm.mjs";
 import { makeRoot, missingForRoot } from "./root.mjs";
 import { bootVm, missingForVm } from "./vm.mjs";
@@ -47,8 +47,26 @@ export function packageMachine(name) {
     await mkdir(from);
     await handIn(from);
     const root = await makeRoot();
+    const disk = join(scratch, "quota.img");
+    await command("mke2fs", [
+      "-q",
+      "-t",
+      "ext4",
+      "-O",
+      "quota,project",
+      "-E",
+      "quotatype=prjquota",
+      disk,
+      "128M",
+    ]);
     // More than one worker may use: its limit is to be met, not the machine's end.
-    vm = await bootVm({ ...root, name, memoryMb: 2048, shares: [{ from, to: "/opt/in" }] });
+    vm = await bootVm({
+      ...root,
+      name,
+      memoryMb: 2048,
+      disks: [disk],
+      shares: [{ from, to: "/opt/in" }],
+    });
     for (const user of ["ada", "bob", "eve"])
       await words.must(`useradd --create-home --shell /bin/bash ${user}`);
     await words.installScriptedModel();

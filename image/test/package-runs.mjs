@@ -6,6 +6,16 @@ import assert from "node:assert/strict";
 export const INTERRUPTED = "succeeded";
 
 const SERVICE = "/sys/fs/cgroup/system.slice/agentd.service";
+/** The machine's second disk, 128 MB, mounted there with 16 MB for what belongs to project 7, which all of it does. quotactl(2) is called by number: Debian's base has no setquota. */
+const QUOTA_ON_OUTPUT = `set -e
+mount -o prjquota /dev/nvme0n2 /output
+rmdir /output/lost+found; chown root:aaos /output && chmod 2775 /output
+chattr -p 7 +P /output
+perl -e '
+  # Q_SETQUOTA of PRJQUOTA; struct if_dqblk with hard limits of blocks of 1 KiB and QIF_BLIMITS
+  my ($disk, $limits) = ("/dev/nvme0n2\0", pack("Q8L2", 16384, 16384, 0, 0, 0, 0, 0, 0, 1, 0));
+  syscall(179, (0x800008 << 8) | 2, $disk, 7, $limits) == 0 or die "quotactl: $!";
+'`;
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
 /** @typedef {import("./package-access.mjs").It} It */
@@ -45,26 +55,34 @@ export function layerTests(it, words) {
     const daemon = await mainPid();
     const pid = (await must("pgrep -u aaos -x perl | tail -n1")).trim();
     const status = await must(`cat /proc/${pid}/status`);
-    for (const line of ["NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000"])
+    const aaos = (await must("id -u aaos")).trim();
+    for (const line of [
+      "NoNewPrivs:\t1",
+      "Seccomp:\t2",
+      "CapEff:\t0000000000000000",
+      "CapBnd:\t0000000000000000",
+      `Uid:\t${aaos}\t${aaos}\t${aaos}\t${aaos}`,
+    ])
       assert.ok(status.includes(line), `${line} in ${status}`);
-    assert.match(status, /CapBnd:\t0000000000000000/);
     for (const name of NAMESPACES) {
       const of = (/** @type {string} */ process) => must(`readlink /proc/${process}/ns/${name}`);
       assert.notEqual(await of(pid), await of(daemon), `a ${name} namespace of its own`);
     }
     const group = (await must(`sed -n s/^0:://p /proc/${pid}/cgroup`)).trim();
-    assert.match(group, /^\/system\.slice\/agentd\.service\/agents\//);
-    const limits = await must(
-      `cd /sys/fs/cgroup${group} && head -qn1 memory.max pids.max cpu.max io.weight`,
+    assert.match(group, /^\/system\.slice\/agentd\.service\/agents\/[0-9A-Z]{26}\/p1$/);
+    const limits = (/** @type {string} */ dir, /** @type {string} */ files) =>
+      must(`cd /sys/fs/cgroup${group}/${dir} && head -qn1 ${files}`);
+    const own = await limits(".", "memory.max pids.max cpu.max io.weight");
+    t.diagnostic(`the program's own ${own.trim().split("\n").join(", ")}`);
+    assert.match(own, /^\d+\n\d+\n\d+ \d+\ndefault \d+\n$/);
+    // A file worker and one small program side by side: what the grants of the role come to.
+    assert.equal(
+      await limits("..", "memory.max pids.max cpu.weight io.weight"),
+      `${(64 + 1024) << 20}\n${4 + 128}\n100\ndefault 100\n`,
     );
-    t.diagnostic(
-      `memory.max, pids.max, cpu.max, io.weight: ${limits.trim().split("\n").join(", ")}`,
-    );
-    assert.match(limits, /^\d+\n\d+\n\d+ \d+\ndefault \d+\n$/);
     const root = await must(`ls /proc/${pid}/root /proc/${pid}/root/etc`);
     assert.doesNotMatch(root, /^(boot|root|shadow|home)$/m);
     assert.equal(await must(`test -e /proc/${pid}/root/etc/aaos || echo hidden`), "hidden\n");
-    assert.match(await must(`agentd status ${id}`, "ada"), /landlock/);
     await must(`agentd stop ${id}`, "ada");
     assert.equal(await ends(id, "ada"), "cancelled");
     await isClean();
@@ -97,9 +115,24 @@ export function hogTests(it, words) {
     await isClean();
   });
 
+  it("a project quota on /output holds agents where the file system has it, and the machine's own room stays", async (t) => {
+    await must(QUOTA_ON_OUTPUT);
+    await must("systemctl restart agentd.service");
+    const id = await begin("TASK-QUOTA", "ada");
+    assert.equal(await ends(id, "ada"), "succeeded");
+    const { result_preview } = await toolResult(id);
+    t.diagnostic(result_preview);
+    assert.match(result_preview, /Disk quota exceeded/);
+    const [size, free] = (await must("stat -f -c '%b %f' /output")).split(" ").map(Number);
+    assert.ok((free ?? 0) > (size ?? 0) / 2, "the file system itself has room");
+    await must("systemctl stop agentd.service; umount /output; systemctl start agentd.service");
+    await isClean();
+  });
+
   it("each event is a line of the system's journal with its run, agent and kind", async () => {
     const id = await begin("TASK-SHORT", "ada");
     assert.equal(await ends(id, "ada"), "succeeded");
+    assert.match(await must(`agentd status ${id}`, "ada"), /confinement .*landlock/);
     const lines = (await must(`journalctl -q -o json AAOS_RUN=${id}`)).trim().split("\n");
     const kinds = lines.map((line) => JSON.parse(line).AAOS_KIND);
     for (const kind of ["run_submitted", "agent_spawned", "tool_result", "run_state_changed"])

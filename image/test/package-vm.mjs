@@ -73,6 +73,10 @@ open F, '>', '/tmp/fill' or die "tmp: $!";
 1 while defined syswrite F, 'x' x 1048576;
 print "tmp: $!\\n"`;
 
+const QUOTA_FILLER = `open F, '>', '/output/fill' or die "open: $!";
+1 while defined syswrite F, 'x' x 1048576;
+print "file: $!\\n"; close F; unlink '/output/fill'`;
+
 /** What the model says: for each task one program, and its end whatever has come of it. */
 const SCRIPT = Object.entries({
   "TASK-LONG": perl("sleep 600"),
@@ -80,6 +84,7 @@ const SCRIPT = Object.entries({
   "TASK-FORK": perl(FORK_BOMB),
   "TASK-MEMORY": perl(MEMORY_HOG),
   "TASK-DISK": perl(DISK_FILLER),
+  "TASK-QUOTA": perl(QUOTA_FILLER),
 }).flatMap(([task, reply]) => [
   { match: { any: task, tool_result: "/./s" }, reply: `${task} is done` },
   { match: { any: task }, reply },

@@ -67,9 +67,16 @@ describe("A20 the package on a stock Debian 13", { timeout: 3_600_000 }, () => {
     const report = await vm().run("agentd doctor", PATIENT);
     t.diagnostic(report.stdout);
     assert.equal(report.status, 0, report.stdout + report.stderr);
-    const ms = async (/** @type {string} */ command) => (await vm().run(command)).durationMs;
+    /** The quickest of five, in ms. @param {string} command */
+    const quickest = async (command) => {
+      const times = [];
+      for (let n = 0; n < 5; n++) times.push((await vm().run(command, PATIENT)).durationMs);
+      return Math.min(...times);
+    };
+    const bare = await quickest("node -e 0");
+    const list = await quickest("agentd list");
     t.diagnostic(
-      `node -e 0: ${await ms("node -e 0")} ms; agentd list: ${await ms("agentd list")} ms`,
+      `node -e 0: ${bare} ms; agentd list: ${list} ms, ${(list / bare).toFixed(2)} times that`,
     );
   });
 

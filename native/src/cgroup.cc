@@ -37,21 +37,72 @@ std::uint64_t read_number(int dir, const char* file, std::string_view key) {
 
 } // namespace
 
+int Leaf::prepare_group(const Cgroup& plan, const char*& what) {
+  const CgroupGroup& group = *plan.group;
+  what = group.name.c_str();
+  group_name_ = group.name;
+  above_ = std::move(parent_);
+  const bool is_new = mkdirat(above_.get(), group_name_.c_str(), 0755) == 0;
+  if (!is_new && errno != EEXIST) {
+    return errno;
+  }
+  parent_.reset(
+      openat(above_.get(), group_name_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!parent_) {
+    return errno;
+  }
+  int error = 0;
+  const auto set = [&](const char* file, const std::optional<std::uint64_t>& value) {
+    if (error == 0 && value) {
+      what = file;
+      error = write_at(parent_.get(), file, std::to_string(*value));
+    }
+  };
+  const auto raise = [&](const char* file, const std::optional<std::uint64_t>& value) {
+    if (is_new || !value || read_number(parent_.get(), file, {}) < *value) {
+      set(file, value);
+    }
+  };
+  const auto hand_on = [&](const char* controller, bool is_limited) {
+    if (error == 0 && is_limited) {
+      what = controller;
+      error = write_at(parent_.get(), "cgroup.subtree_control", controller);
+    }
+  };
+  raise("memory.max", group.memory_max_bytes);
+  raise("pids.max", group.pids_max);
+  set("cpu.weight", group.cpu_weight);
+  set("io.weight", group.io_weight);
+  hand_on("+memory", plan.memory_max_bytes.has_value());
+  hand_on("+pids", plan.pids_max.has_value());
+  hand_on("+cpu", plan.cpu_max_millis.has_value());
+  hand_on("+io", plan.io_weight.has_value());
+  return error;
+}
+
 int Leaf::prepare(const Cgroup& plan, const char*& what) {
   what = plan.parent.c_str();
   name_ = plan.name;
   parent_.reset(open(plan.parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-  if (!parent_ || mkdirat(parent_.get(), name_.c_str(), 0755) != 0) {
+  if (!parent_) {
     return errno;
+  }
+  int error = plan.group ? prepare_group(plan, what) : 0;
+  if (error == 0 && mkdirat(parent_.get(), name_.c_str(), 0755) != 0) {
+    error = errno;
+  }
+  if (error != 0) {
+    remove_group();
+    return error;
   }
   leaf_.reset(
       openat(parent_.get(), name_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!leaf_) {
-    const int error = errno;
+    error = errno;
     unlinkat(parent_.get(), name_.c_str(), AT_REMOVEDIR);
+    remove_group();
     return error;
   }
-  int error = 0;
   const auto set = [&](const char* file, const std::string& text) {
     if (error == 0) {
       what = file;
@@ -103,7 +154,16 @@ bool Leaf::remove() {
     return false;
   }
   leaf_.reset();
+  remove_group();
   return true;
+}
+
+void Leaf::remove_group() {
+  // Another process of the agent keeps it (EBUSY); the last one takes it along.
+  if (above_) {
+    unlinkat(above_.get(), group_name_.c_str(), AT_REMOVEDIR);
+    above_.reset();
+  }
 }
 
 } // namespace aaos::cgroup

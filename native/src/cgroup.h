@@ -1,5 +1,6 @@
 // The cgroup v2 leaf of one sandbox: made and limited before the clone, entered by it, killed as a
-// whole, removed at the end.
+// whole, removed at the end. The leaves of one agent lie in a group, which is there while one of
+// them is. A launch may raise its limits, never lower them under what runs.
 #pragma once
 
 #include "plan.h"
@@ -28,7 +29,13 @@ public:
   bool remove();
 
 private:
+  int prepare_group(const Cgroup& plan, const char*& what);
+  void remove_group();
+
   std::string name_;
+  std::string group_name_;
+  // Of the group; open while it is to be removed.
+  UniqueFd above_;
   UniqueFd parent_;
   UniqueFd leaf_;
 };

@@ -9,6 +9,9 @@ namespace aaos {
 namespace {
 
 constexpr std::size_t kMaxFields = 64;
+// Of a cgroup's leaf, and of the group that it may lie in.
+constexpr std::size_t kCgroupFields = 6;
+constexpr std::size_t kGroupFields = 5;
 
 using Fields = std::vector<std::string>;
 
@@ -265,15 +268,22 @@ private:
     return true;
   }
   bool cgroup(Fields& f) {
-    Cgroup group;
+    Cgroup& group = plan_.cgroup.emplace();
     group.parent = f[0];
     group.name = f[1];
-    const bool good =
-        is_plan_path(group.parent) && all_of_class(group.name, 64, is_leaf_char) &&
+    return is_plan_path(group.parent) && all_of_class(group.name, 64, is_leaf_char) &&
         optional_limit(f[2], group.memory_max_bytes) && optional_limit(f[3], group.pids_max) &&
-        optional_limit(f[4], group.cpu_max_millis) && optional_limit(f[5], group.io_weight);
-    plan_.cgroup = std::move(group);
-    return good;
+        optional_limit(f[4], group.cpu_max_millis) && optional_limit(f[5], group.io_weight) &&
+        (f.size() == kCgroupFields || cgroup_group(f, group.group.emplace()));
+  }
+  static bool cgroup_group(Fields& f, CgroupGroup& group) {
+    if (f.size() != kCgroupFields + kGroupFields) {
+      return false;
+    }
+    group.name = f[6];
+    return all_of_class(group.name, 64, is_leaf_char) &&
+           optional_limit(f[7], group.memory_max_bytes) && optional_limit(f[8], group.pids_max) &&
+           optional_limit(f[9], group.cpu_weight) && optional_limit(f[10], group.io_weight);
   }
   bool listen(Fields& f) {
     Listener at;
@@ -342,7 +352,7 @@ const Reader::Verb Reader::kVerbs[] = {
     {"seccomp", &Reader::seccomp, 2, 2, kSeccomp},
     {"syscall", &Reader::syscall, 3, 21, -1},
     {"rlimit", &Reader::rlimit, 2, 2, -1},
-    {"cgroup", &Reader::cgroup, 6, 6, kCgroup},
+    {"cgroup", &Reader::cgroup, kCgroupFields, kCgroupFields + kGroupFields, kCgroup},
     {"listen", &Reader::listen, 3, 3, -1},
     {"exec-limit", &Reader::exec_limit, 1, 1, kExecLimit},
     {"executable", &Reader::executable, 1, 1, kExecutable},

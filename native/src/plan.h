@@ -112,8 +112,18 @@ struct Rlimit {
   std::uint64_t value = 0;
 };
 
+// What all processes of one agent may use together.
+struct CgroupGroup {
+  std::string name;
+  std::optional<std::uint64_t> memory_max_bytes;
+  std::optional<std::uint64_t> pids_max;
+  std::optional<std::uint64_t> cpu_weight;
+  std::optional<std::uint64_t> io_weight;
+};
+
 struct Cgroup {
   std::string parent;
+  std::optional<CgroupGroup> group;
   std::string name;
   std::optional<std::uint64_t> memory_max_bytes;
   std::optional<std::uint64_t> pids_max;

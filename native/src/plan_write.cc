@@ -90,13 +90,20 @@ void seccomp(std::string& out, const Seccomp& s) {
   }
 }
 
-void cgroup(std::string& out, const Cgroup& group) {
-  out.append("cgroup");
-  field(out, group.parent);
-  field(out, group.name);
-  for (const auto& limit :
-       {group.memory_max_bytes, group.pids_max, group.cpu_max_millis, group.io_weight}) {
+void limits(std::string& out, std::initializer_list<std::optional<std::uint64_t>> all) {
+  for (const auto& limit : all) {
     limit ? field(out, *limit) : field(out, std::string_view("-"));
+  }
+}
+
+void cgroup(std::string& out, const Cgroup& leaf) {
+  out.append("cgroup");
+  field(out, leaf.parent);
+  field(out, leaf.name);
+  limits(out, {leaf.memory_max_bytes, leaf.pids_max, leaf.cpu_max_millis, leaf.io_weight});
+  if (const auto& group = leaf.group) {
+    field(out, group->name);
+    limits(out, {group->memory_max_bytes, group->pids_max, group->cpu_weight, group->io_weight});
   }
   out.push_back('\n');
 }

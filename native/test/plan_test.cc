@@ -81,6 +81,8 @@ void test_refusals(const std::string& golden) {
       {"syscall read 0 allow", "syscall read 0 allow 1 2", "a check without its value"},
       {"syscall read 0 allow", "syscall read 0 allow 6 1 1", "a seventh argument"},
       {"rlimit core 0", "rlimit nofile 0", "a limit given twice"},
+      {" 01ABC 1140850688", " ../up 1140850688", "a group's name with a path in it"},
+      {" 196 50 -", " 196 50", "a group without all its limits"},
       {"arg commit", "ar commit", "a misspelt verb"},
       {"env LANG", "env 1LANG", "an environment name that is none"},
       {"umask 23\n", "umask 23", "no newline at the end"},

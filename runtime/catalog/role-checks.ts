@@ -1,5 +1,6 @@
 import { suggest } from "../base/suggest.js";
 import { checkTemplate } from "../policy/expand.js";
+import { ERROR_CODES } from "../protocol/error-code.js";
 import type { Role } from "../protocol/role.js";
 import type { FieldPath } from "./file-problem.js";
 import { checkToolNames, type Finding } from "./tool-checks.js";
@@ -14,6 +15,7 @@ export function checkRole(role: Role): readonly Finding[] {
     ...checkLadder(role),
     ...checkOutput(role),
     ...checkScaffold(role),
+    ...checkRetry(role),
   ];
 }
 
@@ -97,4 +99,15 @@ function checkScaffold(role: Role): readonly Finding[] {
     message: `the fetcher needs the parameter '${name}'`,
     hint: "declare it under parameters",
   }));
+}
+
+/** `on` names kinds of errors, those of docs/errors.md; a name that is none would never come true. */
+function checkRetry({ retry }: Role): readonly Finding[] {
+  const kinds = Object.keys(ERROR_CODES);
+  return (retry?.on ?? []).flatMap((kind, i) => {
+    if (kinds.includes(kind)) return [];
+    const near = suggest(kind, kinds);
+    const hint = near === undefined ? "docs/errors.md has the kinds" : `did you mean ${near}?`;
+    return [{ path: ["retry", "on", i], message: `'${kind}' is no kind of error`, hint }];
+  });
 }

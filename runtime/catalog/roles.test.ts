@@ -154,6 +154,10 @@ describe("a role is refused", () => {
       "scaffold: {kind: fetcher}\nparameters: {url: {}}",
       "probe.yaml:4: scaffold: the fetcher needs the parameter 'output' (declare it under parameters)",
     ],
+    [
+      "retry: {on: [step_fail, provider_unavailable]}",
+      "probe.yaml:4: retry.on[0]: 'step_fail' is no kind of error (did you mean step_failed?)",
+    ],
     ["priorty: 3", "probe.yaml:4: priorty: is unknown (did you mean priority?)"],
     [
       "orchestration:\n  max_iteration: 3",

@@ -73,7 +73,9 @@ function registerManifests(program: Commander, act: Act): void {
 function registerSchedule(program: Commander, act: Act): void {
   const schedule = program
     .command("schedule")
-    .description("goals by cron expression or time; what was missed is caught up once");
+    .description(
+      "goals and messages by cron expression or time; what was missed is caught up once",
+    );
   withRunOptions(
     schedule
       .command("add")
@@ -81,6 +83,10 @@ function registerSchedule(program: Commander, act: Act): void {
       .argument("<WHEN>", 'a cron expression ("0 8 * * 1-5"), a time ("2026-12-01 08:00") or +10m')
       .argument("[GOAL...]", "what is to be done"),
   )
+    .option(
+      "--agent <NAME>",
+      "the text is a message to this agent, or to a new one of that manifest",
+    )
     .option("--timezone <ZONE>", "of the cron expression; the machine's own without it")
     .action((when: string, words: string[], options: ScheduleOptions) =>
       act(async (command) =>

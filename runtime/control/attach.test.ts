@@ -178,6 +178,40 @@ describe("a followed run", () => {
   });
 });
 
+describe("a run with many followers", () => {
+  it("waits for none of them: those that keep up see its end while one takes nothing, which then lags and misses nothing", async () => {
+    await using daemon = await scriptedDaemon();
+    const id = submitted(daemon.journal);
+    const follow = async (): Promise<RawClient> => {
+      const client = await rawClient(daemon.socketPath);
+      client.request("run.attach", { run_id: id });
+      await client.next();
+      return client;
+    };
+    using slow = await follow();
+    slow.socket.pause();
+    const quick = await Promise.all(Array.from({ length: 20 }, follow));
+    for (let i = 0; i < 4_000; i++) {
+      daemon.journal.append(note(id, i));
+      if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await wholeRun(daemon.journal, id);
+    const all = Array.from({ length: 4_005 }, (_, i) => i + 2);
+    const seqs = (frames: readonly Answer[]) =>
+      frames.flatMap(({ event }) => (event === undefined ? [] : [seqOf(event)]));
+    for (const client of quick) {
+      using _client = client;
+      const frames = await client.rest();
+      expect(seqs(frames)).toEqual(all);
+      expect(frames.at(-1)?.kind).toBe("end");
+    }
+    slow.socket.resume();
+    const late = await slow.rest();
+    expect(late.some(({ kind }) => kind === "lag")).toBe(true);
+    expect(seqs(late)).toEqual(all);
+  });
+});
+
 describe("a followed agent", () => {
   it("is followed until it has stopped; without follow, until nothing is newer", async () => {
     await using daemon = await scriptedDaemon();

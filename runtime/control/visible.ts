@@ -2,7 +2,7 @@ import { AgentdError } from "../protocol/agentd-error.js";
 import type { Caller } from "../protocol/caller.js";
 import type { AgentSummary } from "../protocol/control.js";
 import type { MemoryQueries } from "../store/memory-queries.js";
-import type { StoreReader } from "../store/reader.js";
+import type { ApprovalDetail, StoreReader } from "../store/reader.js";
 import type { ControlDeps } from "./deps.js";
 
 /**
@@ -38,9 +38,11 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
     return agent !== undefined && isMyOwn(agent);
   };
   const isMySchedule = (id: string) => isOwner(uid, reader.schedule(id)?.owner_uid);
+  const isMineToAnswer = ({ run_id, agent_id }: Pick<ApprovalDetail, "run_id" | "agent_id">) =>
+    run_id === null ? agent_id !== null && isMyAgent(agent_id) : isMine(run_id);
   const isMyApproval = (id: string) => {
-    const runId = reader.approval(id)?.run_id;
-    return runId != null && isMine(runId);
+    const approval = reader.approval(id);
+    return approval !== undefined && isMineToAnswer(approval);
   };
   return {
     runs: (options) => reader.runs(options).filter(({ owner_uid }) => isOwner(uid, owner_uid)),
@@ -52,8 +54,7 @@ function visibleReader(uid: number | null, reader: StoreReader): StoreReader {
     manifestOf: (id) => (isMyAgent(id) ? reader.manifestOf(id) : undefined),
     matchRun: (query) => ownAlone("run", query, reader.matchRun(query), isMine),
     matchAgent: (query) => ownAlone("agent", query, reader.matchAgent(query), isMyAgent),
-    approvals: (query) =>
-      reader.approvals(query).filter(({ run_id }) => run_id !== null && isMine(run_id)),
+    approvals: (query) => reader.approvals(query).filter(isMineToAnswer),
     approval: (id) => (isMyApproval(id) ? reader.approval(id) : undefined),
     matchApproval: (query) =>
       ownAlone("approval", query, reader.matchApproval(query), isMyApproval),

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connectTo } from "../cli/client.js";
@@ -185,6 +185,90 @@ describe("an agent that lives on", () => {
     expect(await send("keeper", "hopeless")).toMatch(/^1: agentd: error: overloaded/);
     expect(await send("keeper", "and now")).toBe("patience | hopeless | and now");
   });
+});
+
+describe("an agent of no run whose manifest names tools that need approval", () => {
+  const file = () => join(world.out, "a.txt");
+  const writes = (request: ScriptedRequest) => {
+    const last = request.tool_results.at(-1);
+    return last === undefined
+      ? { tool_calls: [{ name: "file_write", input: { path: file(), content: "written\n" } }] }
+      : last;
+  };
+  const writer = () =>
+    manifest(
+      "keeper",
+      `lifecycle: persistent\ncapabilities: ["file_write: ${world.out}/*"]\napproval_required: [file_write]\n`,
+    );
+  const pending = async () =>
+    (await world.json<{ pending: { id: string; run_id: string | null }[] }>(["approvals"])).pending;
+  const firstPending = () => waitFor("an approval", async () => (await pending())[0]);
+
+  it("A13 waits for an operator with nobody attached, over a daemon that is killed, and goes on when it is approved", async () => {
+    await start({ reply: writes });
+    const id = await spawn(writer());
+    await world.cli(["agents", "send", "keeper", "--no-wait", "Write it"]);
+    const asked = await firstPending();
+    expect(asked).toMatchObject({ run_id: null, agent_id: id, tool: "file_write" });
+    expect(existsSync(file())).toBe(false);
+    world.daemon().kill("SIGKILL");
+    await world.daemon().ended;
+    await world.start();
+    expect(await pending()).toMatchObject([{ id: asked.id }]);
+    await world.json(["approve", asked.id]);
+    await waitFor("the answer", async () =>
+      (await journal(id, "message_answered")).length > 0 ? true : undefined,
+    );
+    expect(readFileSync(file(), "utf8")).toBe("written\n");
+    expect((await journal(id, "human_approval_requested")).length).toBe(1);
+    expect((await world.cli(["audit", "verify"])).code).toBe(0);
+  }, 120_000);
+
+  it("A13 is told of a denial, and what waits of one that is stopped is denied", async () => {
+    await start({ reply: writes });
+    const id = await spawn(writer());
+    const sent = world.cli(["agents", "send", "keeper", "Write it"]);
+    await world.json(["deny", (await firstPending()).id, "--reason", "not today"]);
+    expect((await sent).stdout).toMatch(/did not approve this call: not today/);
+    await world.cli(["stop", id]);
+    const next = await spawn(writer());
+    await world.cli(["agents", "send", next, "--no-wait", "Write it"]);
+    await firstPending();
+    await world.cli(["stop", next]);
+    expect(await pending()).toEqual([]);
+    expect(await journal(next, "human_approval_denied")).toMatchObject([
+      { reason: "the agent that asked has ended" },
+    ]);
+    expect(existsSync(file())).toBe(false);
+  }, 120_000);
+});
+
+describe("the budget of a manifest", () => {
+  it("A22-20 is not made new by a restart within its period, and is by the next period", async () => {
+    const usage = { input: 900, output: 100 };
+    await start({ reply: (request) => ({ text: said(request), usage }) });
+    const id = await spawn(
+      manifest(
+        "keeper",
+        "lifecycle: persistent\nbudget_config: {max_tokens: 1100, reset_period_seconds: 86400}\n",
+      ),
+    );
+    expect(await send("keeper", "one")).toBe("one");
+    await world.stop();
+    await world.start();
+    expect(await send("keeper", "two")).toMatch(/agent keeper has used 1000 of its 1100 tokens/);
+    expect((await journal(id, "usage_reported")).length).toBe(1);
+    const brief = manifest(
+      "brief",
+      "lifecycle: persistent\nbudget_config: {max_tokens: 1100, reset_period_seconds: 5}\n",
+    );
+    await spawn(brief);
+    expect(await send("brief", "one")).toBe("one");
+    await world.stop();
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    await world.start();
+    expect(await send("brief", "two")).toBe("one | two");
+  }, 120_000);
 });
 
 describe("an agent for single messages", () => {

@@ -91,7 +91,7 @@ describe("what the system of the seed does, ours does", () => {
     expect(kinds).toEqual(expect.arrayContaining(KINDS_OF_THE_SEED));
   });
 
-  it("A6 the vendor roles load; they answer ERROR: where an input is missing or an output cannot be written", () => {
+  it("A6 U11 the vendor roles load; they answer ERROR: where an input is missing or an output cannot be written", () => {
     expect(vendor.problems).toEqual([]);
     expect([...vendor.roles.keys()].sort()).toEqual([
       "analyzer",

@@ -28,7 +28,7 @@ const own = () => [
 ];
 
 describe("agentd configure with --provider", () => {
-  it("tries the key with the model, keeps it 0600, and goals go there", async () => {
+  it("U15 tries the key with the model, keeps it 0600, and goals go there", async () => {
     const ended = await world.cli([...own(), "--key-from-env", "MY_KEY"], { env: { MY_KEY: KEY } });
     expect(ended).toMatchObject({ code: 0, stderr: "" });
     expect(ended.stdout + ended.stderr).not.toContain(KEY);

@@ -15,7 +15,7 @@ interface Row {
 const rows: readonly Row[] = readFileSync(join(REPO, "docs/regressions.md"), "utf8")
   .split("\n")
   .flatMap((line) => {
-    const [, number, rule, place] = /^\| (A\S+) \| (.+) \| (.+) \|$/.exec(line) ?? [];
+    const [, number, rule, place] = /^\| ([AU]\d\S*) \| (.+) \| (.+) \|$/.exec(line) ?? [];
     if (number === undefined || rule === undefined || place === undefined) return [];
     return [{ number, rule, place: place.replaceAll("`", "") }];
   });
@@ -26,7 +26,7 @@ function numbersOf(text: string): readonly string[] {
   const each = text.matchAll(/\]\s*(?:as const)?\s*,?\s*\)\(\s*(["'`])(.*?)\1/g);
   const skipped = text.matchAll(/\.skipIf\([^\n]*\)\(\s*(["'`])(.*?)\1/g);
   return [...titles, ...each, ...skipped].flatMap(([, , title = ""]) => {
-    const numbers = /^(?:A\d+(?:-\w+)? )+/.exec(title)?.[0] ?? "";
+    const numbers = /^(?:(?:A\d+(?:-\w+)?|U\d+) )+/.exec(title)?.[0] ?? "";
     return numbers.split(" ").filter((number) => number !== "");
   });
 }
@@ -51,6 +51,7 @@ describe("docs/regressions.md", () => {
       ...range("A", 20),
       ...range("A22-", 43),
       ...range("A24-", 37),
+      ...range("U", 18),
     ]);
   });
 
@@ -74,6 +75,8 @@ describe("docs/regressions.md", () => {
   it("a number in a title is in the table", () => {
     const known = new Set(rows.map(({ number }) => number));
     const used = [...held.values()].flatMap((set) => [...set]);
-    expect(used.filter((number) => /^A\d+(-\d+)?$/.test(number) && !known.has(number))).toEqual([]);
+    expect(
+      used.filter((number) => /^(A\d+(-\d+)?|U\d+)$/.test(number) && !known.has(number)),
+    ).toEqual([]);
   });
 });

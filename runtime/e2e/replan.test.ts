@@ -58,7 +58,7 @@ const plansAsked = () => model.requests.filter(({ system }) => PLANNER.test(syst
 
 describe("a page that is gone", () => {
   it(
-    "A24-6 leads to a second plan without it; what has succeeded is kept and not done again",
+    "A24-6 U14 leads to a second plan without it; what has succeeded is kept and not done again",
     async () => {
       const output = join(world.out, "b.md");
       // The replan leaves the dead URL out, and repeats the other steps unchanged but for the writer's inputs.

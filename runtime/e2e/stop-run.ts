@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { connectTo } from "../cli/client.js";
+import { isRunEnded, RunState } from "../protocol/run.js";
 import { processesWith } from "../test/confined-agent.js";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
 import { waitFor } from "./wait.js";
@@ -18,21 +19,36 @@ export interface StopReport {
 
 export interface StopWorld extends AsyncDisposable {
   readonly stop: (moment: StopMoment, number: number) => Promise<StopReport>;
+  /** A run whose agent takes turn after turn, until its time is over; resolves when it has begun. */
+  readonly beginTalk: () => Promise<{
+    readonly turns: () => Promise<number>;
+    readonly end: () => Promise<string>;
+  }>;
 }
 
 const ROLE = (dir: string) => `name: sleeper
 system_prompt: Sleeps.
 message_template: "{what}"
 parameters: {what: {type: string, required: true}}
-capabilities: ["exec: sleep", "file_read: ${dir}/*", "file_write: ${dir}/*"]
+orchestration: {max_iterations: 500}
+capabilities: ["tool: echo", "exec: sleep", "file_read: ${dir}/*", "file_write: ${dir}/*"]
 `;
 
 /** A daemon whose runs sleep, in a program or in their model, each for a time of its own, by which its processes are known. */
 export async function stopWorld(): Promise<StopWorld> {
   const world: World = await makeWorld();
+  const talk = { isOver: false };
   const model: ScriptedModel = await startScriptedModel({
     rules: [
       { match: { any: "in the model" }, delayMs: 60_000, reply: "late" },
+      {
+        match: { any: "talk on" },
+        delayMs: 50,
+        reply: ({ tool_results }) =>
+          talk.isOver
+            ? "It is said."
+            : { tool_calls: [{ name: "echo", input: { message: `${tool_results.length}` } }] },
+      },
       {
         reply: ({ all }) => {
           const seconds = /sleep (\S+)/.exec(all)?.[1] ?? "60";
@@ -50,6 +66,24 @@ export async function stopWorld(): Promise<StopWorld> {
   world.put("etc/aaos/roles/sleeper.yaml", ROLE(world.out));
   await world.start();
   return {
+    beginTalk: async () => {
+      const client = connectTo(world.socket);
+      const { run_id } = await client.call("run.submit", {
+        ...{ goal: "talk on", role: "sleeper", orchestration: "direct" },
+        params: { what: "talk on" },
+      });
+      const turns = async () =>
+        (await world.events(run_id)).filter(({ kind }) => kind === "usage_reported").length;
+      await waitFor("the first turn", async () => ((await turns()) > 0 ? true : undefined));
+      const end = async () => {
+        talk.isOver = true;
+        return waitFor("the end", async () => {
+          const { state } = await client.call("run.get", { run_id });
+          return isRunEnded(RunState.parse(state)) ? state : undefined;
+        });
+      };
+      return { turns, end };
+    },
     stop: (moment, number) =>
       stopOne(world, model, moment, `600.${String(number).padStart(4, "0")}`),
     [Symbol.asyncDispose]: async () => {

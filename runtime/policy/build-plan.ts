@@ -2,7 +2,7 @@ import type { Compiled, HostFacts, KernelStrength } from "../protocol/compile.js
 import type { ConfinementPlan, EgressListener } from "../protocol/confinement.js";
 import { type GrantPieces, writeTrees } from "./compile-grants.js";
 import { compileLandlock } from "./compile-landlock.js";
-import { compileLimits, type Limits } from "./compile-limits.js";
+import { type AgentLimits, compileLimits, type Limits } from "./compile-limits.js";
 import { assembleRoot, type Piece } from "./compile-root.js";
 import { compileSeccomp } from "./compile-seccomp.js";
 import { INSIDE_ID } from "./compile-system.js";
@@ -17,6 +17,8 @@ export interface PlanParts {
   readonly units: Units;
   readonly grants: GrantPieces;
   readonly limits: Limits;
+  /** Of all its agent's processes. */
+  readonly together: AgentLimits;
   readonly listeners: readonly EgressListener[];
   readonly dev: boolean;
   readonly proc: ConfinementPlan["proc"];
@@ -43,7 +45,7 @@ export function buildPlan(parts: PlanParts, facts: HostFacts, abi: LandlockAbi):
   const isKept = (piece: Piece) =>
     piece.entry === null || piece.entry.type === "bind" || root.includes(piece.entry);
   const network = parts.listeners.length > 0;
-  const limits = compileLimits(parts.limits, facts.cgroup, parts.cgroupName);
+  const limits = compileLimits(parts.limits, facts.cgroup, parts.cgroupName, parts.together);
   const plan: ConfinementPlan = {
     kind: parts.kind,
     hostname: "agent",

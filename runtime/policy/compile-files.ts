@@ -1,4 +1,5 @@
 import type { Compiled, FilesRequest, HostFacts } from "../protocol/compile.js";
+import { agentLimits } from "./agent-limits.js";
 import { buildPlan } from "./build-plan.js";
 import { compileGrants } from "./compile-grants.js";
 import { fileWorkerRights } from "./compile-landlock.js";
@@ -36,6 +37,7 @@ export function compileFiles(
     units,
     grants,
     limits: limitsOf("files"),
+    together: agentLimits(authority),
     listeners: [],
     dev: false,
     proc: "none",

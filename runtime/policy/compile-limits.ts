@@ -1,5 +1,5 @@
 import type { HostFacts } from "../protocol/compile.js";
-import type { CgroupPlan, ConfinementPlan } from "../protocol/confinement.js";
+import type { CgroupGroup, CgroupPlan, ConfinementPlan } from "../protocol/confinement.js";
 
 const MIB = 1_048_576;
 const GIB = 1_024 * MIB;
@@ -14,6 +14,14 @@ export interface Limits {
   readonly file_bytes: number;
   readonly tmp_bytes: number;
   readonly cpu_seconds: number;
+}
+
+/** What all confined processes of one agent may use together. */
+export interface AgentLimits {
+  readonly memory_bytes: number;
+  readonly processes: number;
+  /** Its share of processors and disks beside other agents; 100 is the usual. */
+  readonly weight: number;
 }
 
 export type LimitClass = "files" | "small" | "build" | "web" | "model";
@@ -77,13 +85,15 @@ export function limitsOf(kind: LimitClass): Limits {
 }
 
 /**
- * The rlimits, which bind each process, and the cgroup leaf, which binds them all together. A controller that is not delegated is
- * told in `notes`, with what stands in for it.
+ * The rlimits, which bind each process, and the cgroup leaf, which binds them all together; `name` is the leaf's, or `GROUP/NAME` in
+ * the group of an agent that has the limits `together`. A controller that is not delegated is told in `notes`, with what stands in for
+ * it.
  */
 export function compileLimits(
   limits: Limits,
   cgroup: HostFacts["cgroup"],
   name: string,
+  together: AgentLimits,
 ): {
   readonly rlimits: ConfinementPlan["rlimits"];
   readonly cgroup: CgroupPlan | null;
@@ -104,9 +114,21 @@ export function compileLimits(
     .filter((controller) => !has(controller))
     .map((controller) => `no cgroup ${controller} controller: ${STAND_IN[controller]}`);
   if (cgroup === null) return { rlimits, cgroup: null, notes };
+  const [leafName = "", groupName] = name.split("/").reverse();
+  const group: CgroupGroup | null =
+    groupName === undefined
+      ? null
+      : {
+          name: groupName,
+          memory_max_bytes: has("memory") ? together.memory_bytes : null,
+          pids_max: has("pids") ? together.processes : null,
+          cpu_weight: has("cpu") ? together.weight : null,
+          io_weight: has("io") ? together.weight : null,
+        };
   const leaf = {
     parent: cgroup.parent,
-    name,
+    group,
+    name: leafName,
     memory_max_bytes: has("memory") ? limits.memory_bytes : null,
     pids_max: has("pids") ? limits.processes : null,
     cpu_max_millis: has("cpu") ? limits.cpu_millis : null,

@@ -1,4 +1,5 @@
 import type { Compiled, HostFacts, ProgramFacts, ProgramRequest } from "../protocol/compile.js";
+import { agentLimits } from "./agent-limits.js";
 import { buildPlan } from "./build-plan.js";
 import { compileGrants, factOf } from "./compile-grants.js";
 import { programRights } from "./compile-landlock.js";
@@ -72,6 +73,7 @@ export function compileProgram(
     units,
     grants,
     limits: limitsOf(profile.limits),
+    together: agentLimits(authority),
     listeners: egressListeners("program", network),
     dev: true,
     proc: profile.proc,

@@ -1,4 +1,5 @@
 import type { Compiled, HostFacts, ModelRequest, WebRequest } from "../protocol/compile.js";
+import { agentLimits } from "./agent-limits.js";
 import { buildPlan } from "./build-plan.js";
 import { factOf } from "./compile-grants.js";
 import { limitsOf } from "./compile-limits.js";
@@ -47,6 +48,7 @@ export function compileWeb(
     units,
     grants: { pieces: [], standing, problems: [], notes: [] },
     limits: limitsOf(request.kind),
+    together: agentLimits(authority),
     listeners: egressListeners(request.kind, isWeb),
     dev: true,
     proc: profileOf("node").proc,

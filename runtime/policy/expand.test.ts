@@ -14,7 +14,7 @@ function capabilities(source: CapabilitySource, params: Params): readonly Capabi
 }
 
 describe("a template grants", () => {
-  it("a value, each element of a list, a tree below a value", () => {
+  it("U10 a value, each element of a list, a tree below a value", () => {
     expect(
       written(["file_read: {in.*}", "file_write: {out}", "file_write: {dir}/*"], {
         in: ["/a.md", "/b.md"],
@@ -56,7 +56,7 @@ describe("a template grants", () => {
 });
 
 describe("a template grants nothing", () => {
-  it("U4 U10 where it names a parameter that is unset, and says nothing", () => {
+  it("U4 where it names a parameter that is unset, and says nothing", () => {
     for (const params of [{}, { w: "" }, { w: [] }]) {
       const sources = ["file_write: {w}/*", "file_read: {w.*}", "network: a.com, {w}", "tool: {w}"];
       expect(expandGrants(sources, params)).toEqual({ grants: [], problems: [] });

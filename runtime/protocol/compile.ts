@@ -14,6 +14,7 @@ export interface FilesRequest {
   readonly kind: "files";
   /** Path of `aaos-files`, a static program. */
   readonly worker: string;
+  /** The leaf's name; `GROUP/NAME` where it is one of an agent's, which share the limits of their group. */
   readonly cgroup_name: string;
 }
 

@@ -70,7 +70,14 @@ const plan = ConfinementPlan.parse({
   rlimits: { core: 0, nofile: 256 },
   cgroup: {
     parent: "/sys/fs/cgroup/system.slice/agentd.service/agents",
-    name: "01ABC-1",
+    group: {
+      name: "01ABC",
+      memory_max_bytes: 1_140_850_688,
+      pids_max: 196,
+      cpu_weight: 50,
+      io_weight: null,
+    },
+    name: "p1",
     memory_max_bytes: 536_870_912,
     pids_max: 64,
     cpu_max_millis: 1500,

@@ -106,7 +106,12 @@ function syscallLine(rule: SeccompRule): string {
 /** `-` stands for a limit whose controller is not there. */
 function cgroupLines(plan: ConfinementPlan): readonly string[] {
   if (plan.cgroup === null) return [];
-  const { parent, name, memory_max_bytes, pids_max, cpu_max_millis, io_weight } = plan.cgroup;
+  const { parent, group, name, memory_max_bytes, pids_max, cpu_max_millis, io_weight } =
+    plan.cgroup;
   const limits = [memory_max_bytes, pids_max, cpu_max_millis, io_weight];
-  return [line("cgroup", parent, name, ...limits.map((limit) => limit ?? "-"))];
+  const together =
+    group === null
+      ? []
+      : [group.name, group.memory_max_bytes, group.pids_max, group.cpu_weight, group.io_weight];
+  return [line("cgroup", parent, name, ...[...limits, ...together].map((limit) => limit ?? "-"))];
 }

@@ -157,13 +157,27 @@ const RLIMITS = [
 ] as const;
 const Rlimit = z.enum(RLIMITS);
 
+const CgroupName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/);
+
+/** The group of one agent: what all its confined processes may use together, by the tokens that it holds. */
+export const CgroupGroup = z.strictObject({
+  name: CgroupName,
+  memory_max_bytes: z.int().positive().nullable(),
+  pids_max: z.int().positive().nullable(),
+  cpu_weight: z.int().min(1).max(10_000).nullable(),
+  io_weight: z.int().min(1).max(10_000).nullable(),
+});
+export type CgroupGroup = z.infer<typeof CgroupGroup>;
+
 /**
- * A cgroup v2 leaf, made by the launcher at `parent/name`, entered at clone, killed as a whole and removed. A limit is null
- * where its controller is not delegated: then rlimits stand in, and the launch report says so.
+ * A cgroup v2 leaf, made by the launcher at `parent/name`, or in its agent's group at `parent/group/name`, entered at clone, killed as
+ * a whole and removed, the group with its last leaf. A limit is null where its controller is not delegated: then rlimits stand in,
+ * and the launch report says so.
  */
 export const CgroupPlan = z.strictObject({
   parent: PlanPath,
-  name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+  group: CgroupGroup.nullable(),
+  name: CgroupName,
   memory_max_bytes: z.int().positive().nullable(),
   pids_max: z.int().positive().nullable(),
   /** Thousandths of one CPU: 1500 is one and a half. */

@@ -24,6 +24,8 @@ export const ScheduleEvents = [
     kind: z.literal("schedule_fired"),
     ...due,
     started_run: z.string().optional(),
+    /** The agent that got the message. */
+    to_agent: z.string().optional(),
   }),
   /** It was due and nothing was started. */
   z.strictObject({ kind: z.literal("schedule_skipped"), ...due, reason: z.string() }),

@@ -22,6 +22,7 @@ export const EVENT_KINDS: readonly string[] = [
   ...RunEvents,
   ...AgentEvents,
   ...ToolEvents,
+  ...ScheduleEvents,
   ...MachineEvents,
 ].map(({ shape }) => shape.kind.value);
 export type EventBodyOf<K extends EventKind> = Extract<EventBody, { kind: K }>;

@@ -17,6 +17,12 @@ export type ScheduleWhen = z.infer<typeof ScheduleWhen>;
 /** What a schedule does when it is due. */
 export const ScheduleTarget = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("goal"), request: RunRequest }),
+  z.strictObject({
+    kind: z.literal("message"),
+    /** An agent that lives, by its id; or a name: an agent of the owner's that lives, else a new one of that manifest. */
+    agent: z.string().min(1).max(200),
+    text: z.string().trim().min(1).max(65_536),
+  }),
 ]);
 export type ScheduleTarget = z.infer<typeof ScheduleTarget>;
 

@@ -3,7 +3,7 @@ import { isLetGo, LetGo } from "../agent/let-go.js";
 import { formatDuration } from "../base/duration.js";
 import { AgentdError } from "../protocol/agentd-error.js";
 import type { RunId } from "../protocol/ids.js";
-import type { RunState } from "../protocol/run.js";
+import { isRunEnded, type RunState } from "../protocol/run.js";
 import { followWaiting } from "./approvals/waiting-state.js";
 import { recallRaises } from "./budgets/raise-by-asking.js";
 import { openRunAccounts } from "./budgets/run-accounts.js";
@@ -40,6 +40,8 @@ export interface ActiveRuns {
    * may be aborted: then it is taken up to end it.
    */
   readonly takeUp: (id: RunId, state: RunState, stop?: AbortController) => ActiveRun;
+  /** Takes up what came to rest though its journal says that it goes on: the disk was full. */
+  readonly takeUpStranded: () => void;
   /** From now on no run that came to rest is taken up again. */
   readonly close: () => void;
 }
@@ -47,6 +49,7 @@ export interface ActiveRuns {
 export function openActiveRuns(deps: EngineDeps, shared: Shared): ActiveRuns {
   const slots = openSlots(deps.settings.run.max_parallel_runs);
   const active = new Map<RunId, ActiveRun>();
+  const stranded = new Map<RunId, RunState>();
   let closing = false;
 
   const takeUp: ActiveRuns["takeUp"] = (id, state, stop = new AbortController()) => {
@@ -57,9 +60,13 @@ export function openActiveRuns(deps: EngineDeps, shared: Shared): ActiveRuns {
     const done = inTurn({ id, stop, rest, moves }).then(() => {
       active.delete(id);
       shared.accounts.delete(id);
+      const now = moves.now();
+      if (closing || now === "paused" || isRunEnded(now)) return;
       // It was resumed before it had come to rest.
-      if (rest.signal.aborted && moves.now() === "queued" && !closing) takeUp(id, "queued");
+      if (rest.signal.aborted && now === "queued") takeUp(id, "queued");
+      else stranded.set(id, now);
     });
+    stranded.delete(id);
     const run = { id, stop, rest, moves, done };
     active.set(id, run);
     return run;
@@ -86,6 +93,9 @@ export function openActiveRuns(deps: EngineDeps, shared: Shared): ActiveRuns {
     get: (id) => active.get(id),
     all: () => [...active.values()],
     takeUp,
+    takeUpStranded: () => {
+      for (const [id, state] of [...stranded]) takeUp(id, state);
+    },
     close: () => {
       closing = true;
     },

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
 import type { z } from "zod";
-import { throwIfLetGo } from "../agent/let-go.js";
+import { isLetGo, throwIfLetGo } from "../agent/let-go.js";
 import { errorText } from "../base/error-text.js";
 import { suggest } from "../base/suggest.js";
 import { clipBytes } from "../base/text.js";
@@ -181,6 +181,7 @@ async function outcome(
       signal,
     });
   } catch (thrown) {
+    if (isLetGo(thrown)) throw thrown;
     if (signal.aborted) return toolFailure("failed", `stopped: ${errorText(signal.reason)}`);
     return toolFailure("failed", `${tool.name} failed: ${errorText(thrown)}`);
   }

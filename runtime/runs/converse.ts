@@ -4,14 +4,13 @@ import { runAgent } from "../agent/loop.js";
 import { openCalls } from "../agent/transcript.js";
 import type { Message, ToolCallRequest } from "../protocol/message.js";
 import type { ModelTask } from "../protocol/model.js";
-import { toolDenied } from "../protocol/tool-call.js";
 import type { ResolvedModel } from "../providers/models.js";
 import { skillRead } from "../tools/builtin/skill-read.js";
 import { presentResult } from "../tools/present.js";
 import { toolSpec } from "../tools/registry.js";
 import type { AgentHistory } from "./agent-history.js";
 import { callWithApproval } from "./approvals/call-with-approval.js";
-import { type Called, callTool, mayCall, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
+import { callTool, mayCall, type ToolCallDeps, toolCallDeps } from "./call-tool.js";
 import type { Caller } from "./calls/model-calls.js";
 import { resumeCall } from "./resume-call.js";
 import type { LiveAgent } from "./run-context.js";
@@ -75,7 +74,13 @@ export async function converse(talk: Conversation, signal: AbortSignal): Promise
         const how: typeof callTool = openAtFirst.delete(request)
           ? (...call) => resumeCall(...call, history)
           : callTool;
-        const { result, tell } = await ask(agent, request, callDeps, stop, how);
+        const { result, tell } = await callWithApproval(
+          { agent, rules: agent.home.rules },
+          request,
+          callDeps,
+          stop,
+          how,
+        );
         return {
           ...presentResult(result, settings.agent.max_tool_result_bytes),
           tell: async (event) => void (await tell(event)),
@@ -95,24 +100,6 @@ export async function converse(talk: Conversation, signal: AbortSignal): Promise
     ...(outcome.message === undefined ? {} : { message: outcome.message }),
   });
   return outcome;
-}
-
-/**
- * A call with the operator in the loop, where there is a run that can wait for one. An agent that belongs to none has nobody to ask:
- * what needs an operator's word is not done.
- */
-async function ask(
-  agent: LiveAgent,
-  request: ToolCallRequest,
-  deps: ToolCallDeps,
-  signal: AbortSignal,
-  how: typeof callTool,
-): Promise<Called> {
-  const { run, rules } = agent.home;
-  if (run !== undefined) return callWithApproval({ run, agent, rules }, request, deps, signal, how);
-  if (!rules.required.has(request.name)) return how(agent, request, deps, signal);
-  const message = "this call needs an operator's approval, which only a run can wait for";
-  return { result: toolDenied({ layer: "policy", message }), tell: agent.record };
 }
 
 /** The reply takes its part of the window, but never more than half of it. */

@@ -13,7 +13,7 @@ interface DiskWatchOptions {
   readonly dirs: readonly string[];
   readonly lowWaterBytes: number;
   readonly everyMs: number;
-  readonly engine: Pick<RunEngine, "hold" | "goOn">;
+  readonly engine: Pick<RunEngine, "hold" | "isHeld" | "goOn">;
   readonly log: EngineDeps["log"];
 }
 
@@ -31,7 +31,7 @@ export async function openDiskWatch(options: DiskWatchOptions): Promise<AsyncDis
       if (found !== undefined && !now.low) {
         log("warn", "runs are paused: the disk is nearly full", { reason: found });
         await engine.hold(found);
-      } else if (found === undefined && now.low) {
+      } else if (found === undefined && (now.low || engine.isHeld())) {
         log("info", "there is room on the disk again: runs go on");
         await engine.goOn();
       }

@@ -29,6 +29,8 @@ export interface RunEngine {
   readonly resume: (runId: RunId, peer: Peer) => Promise<void>;
   /** The disk is nearly full: no run begins, and all come to rest with that reason, until `goOn`. */
   readonly hold: (reason: string) => Promise<void>;
+  /** No run may begin now. */
+  readonly isHeld: () => boolean;
   /** Runs begin again, and those that came to rest for the disk go on; not those that an operator paused. */
   readonly goOn: () => Promise<void>;
   readonly agents: AgentOperations;

@@ -5,7 +5,7 @@ import { AgentdError } from "../protocol/agentd-error.js";
 import type { NewEvent } from "../protocol/event.js";
 import { type AgentId, RunId, StepId } from "../protocol/ids.js";
 import type { RunRequest, RunState } from "../protocol/run.js";
-import { openActiveRuns } from "./active-runs.js";
+import { type ActiveRuns, openActiveRuns } from "./active-runs.js";
 import { agentsPorts } from "./agents/agents-port.js";
 import { openAnswers } from "./agents/answers.js";
 import { openAgents } from "./agents/open-agents.js";
@@ -25,6 +25,7 @@ import { launchMcpServer } from "./mcp-holder.js";
 import { explicitPlan } from "./orchestrate.js";
 import { orders } from "./orders.js";
 import { actorOf } from "./peer.js";
+import { restingJournal } from "./resting-journal.js";
 import { restoreLedger } from "./restore-ledger.js";
 import type { Shared } from "./run-context.js";
 import { openSlots } from "./slots.js";
@@ -39,10 +40,13 @@ const INTAKE = 16;
  */
 export function openEngine(deps: EngineDeps): RunEngine {
   const shared: Shared = { ...sharedOf(deps), agentsFor: (agent) => portOf(agent) };
+  // Read when it happens: the orders come after what they are for.
+  const journal = restingJournal(deps.journal, (reason) => told.full(reason));
+  const resting = withJournal(deps, journal);
   const place = { deps, shared, answers: openAnswers() };
-  const agents = openAgents(place);
+  const agents = openAgents(place, { ...place, deps: resting });
   const portOf = agentsPorts(agents, place);
-  const runs = openActiveRuns(deps, shared);
+  const runs = openActiveRuns(resting, shared);
   const check = (run_id: RunId, request: RunRequest): void => {
     explicitPlan({ request, deps, dir: join(deps.workspaceBase, run_id) });
   };
@@ -50,17 +54,7 @@ export function openEngine(deps: EngineDeps): RunEngine {
   const intake = openSlots(INTAKE);
   let closing = false;
   return {
-    recover: async () => {
-      restoreLedger(deps.reader, shared.ledger);
-      recallSpending(deps.reader, shared.budgets.day, shared.modelCalls, deps.entropy.now());
-      await shared.approvals.recover();
-      await recoverAgents(agents, place);
-      const found = deps.reader.runs({ all: false }).filter(({ state }) => state !== "paused");
-      const begun = found.filter(({ state }) => state !== "queued");
-      await deps.journal.append(begun.map((run) => recovered(run, deps)));
-      // In the order in which they were submitted.
-      for (const { run_id, state } of found.toReversed()) runs.takeUp(RunId.parse(run_id), state);
-    },
+    recover: () => recoverAll(deps, shared, runs, () => recoverAgents(agents, place)),
     submit: async (request, peer, beside) => {
       using _turn = await intake.take(new AbortController().signal);
       if (closing) throw stopping();
@@ -81,6 +75,10 @@ export function openEngine(deps: EngineDeps): RunEngine {
     },
     agents: operateAgents(agents, place),
     ...told,
+    goOn: async () => {
+      await told.goOn();
+      agents.wakeAll();
+    },
     respond: (id, verdict, peer) => respond(deps, shared.approvals, id, verdict, peer),
     attend: shared.attendance.attend,
     budgets: (id) => budgetsOf(shared, id, deps.entropy.now()),
@@ -107,6 +105,11 @@ export function openEngine(deps: EngineDeps): RunEngine {
       await Promise.all([agents.close(), ...runs.all().map(({ done }) => done)]);
     },
   };
+}
+
+/** `policy` and the like are read anew at each access: what is laid over them must not read them now. */
+function withJournal(deps: EngineDeps, journal: EngineDeps["journal"]): EngineDeps {
+  return Object.create(deps, { journal: { value: journal, enumerable: true } }) as EngineDeps;
 }
 
 function stopping(): AgentdError {
@@ -147,6 +150,25 @@ function budgetsOf({ budgets, accounts }: Shared, id: RunId | undefined, nowMs: 
   const run = accounts.get(id);
   if (run === undefined) return [];
   return [run.run, ...run.steps().values()].flatMap((account) => budgetLines(account, nowMs));
+}
+
+/** Everything that an earlier daemon left: what was spent, granted and asked first, then agents, then runs. */
+async function recoverAll(
+  deps: EngineDeps,
+  shared: Shared,
+  runs: ActiveRuns,
+  takeUpAgents: () => Promise<void>,
+): Promise<void> {
+  const { reader, journal, entropy } = deps;
+  restoreLedger(reader, shared.ledger);
+  recallSpending(reader, shared.budgets.day, shared.modelCalls, entropy.now());
+  await shared.approvals.recover();
+  await takeUpAgents();
+  const found = reader.runs({ all: false }).filter(({ state }) => state !== "paused");
+  const begun = found.filter(({ state }) => state !== "queued");
+  await journal.append(begun.map((run) => recovered(run, deps)));
+  // In the order in which they were submitted.
+  for (const { run_id, state } of found.toReversed()) runs.takeUp(RunId.parse(run_id), state);
 }
 
 function recovered(

@@ -18,13 +18,15 @@ const DISK_LOW = "the disk is nearly full";
 interface Admission {
   /** Throws `disk_full` while no run may begin. */
   readonly admit: (op: string) => void;
+  /** The journal could not be written for want of room. */
+  readonly full: (reason: string) => void;
 }
 
 /** What operators, and the state of the disk, tell runs to do. */
 export function orders(
   { journal, reader }: Pick<EngineDeps, "journal" | "reader">,
   runs: ActiveRuns,
-): Pick<RunEngine, "cancel" | "pause" | "resume" | "hold" | "goOn"> & Admission {
+): Pick<RunEngine, "cancel" | "pause" | "resume" | "hold" | "isHeld" | "goOn"> & Admission {
   let held: string | undefined;
   const stateOf = (id: RunId): RunState => {
     const state = runs.get(id)?.moves.now() ?? reader.run(id)?.state;
@@ -77,24 +79,42 @@ export function orders(
       await goOn(id, actorOf(peer));
     },
     admit,
-    hold: async (reason) => {
-      held = reason;
-      const going = runs.all().filter(({ moves }) => moves.now() !== "paused");
-      await Promise.all(
-        going.map(async ({ id, moves, rest }) => {
-          // It may have ended while this was on its way.
-          if (isRunEnded(moves.now())) return;
-          await order("pause", id, "daemon", `${DISK_LOW}: ${reason}`);
-          rest.abort(new LetGo());
-        }),
-      );
+    full: (reason) => {
+      held ??= reason;
     },
+    hold: (reason) => {
+      held = reason;
+      return restForDisk(runs, reason, order);
+    },
+    isHeld: () => held !== undefined,
     goOn: async () => {
       held = undefined;
+      runs.takeUpStranded();
       const waiting = reader
         .runs({ all: false })
         .filter(({ state, paused }) => state === "paused" && paused?.startsWith(DISK_LOW) === true);
       for (const { run_id } of waiting.toReversed()) await goOn(RunId.parse(run_id), "daemon");
     },
   };
+}
+
+/** Where there is no room even for the word that a run pauses, it comes to rest all the same, and is taken up where it stood. */
+async function restForDisk(
+  runs: ActiveRuns,
+  reason: string,
+  order: (how: "pause", id: RunId, actor: string, reason: string) => Promise<void>,
+): Promise<void> {
+  const going = runs.all().filter(({ moves }) => moves.now() !== "paused");
+  await Promise.all(
+    going.map(async ({ id, moves, rest }) => {
+      // It may have ended while this was on its way.
+      if (isRunEnded(moves.now())) return;
+      await order("pause", id, "daemon", `${DISK_LOW}: ${reason}`).catch(unlessFull);
+      rest.abort(new LetGo());
+    }),
+  );
+}
+
+function unlessFull(thrown: unknown): void {
+  if (!(thrown instanceof AgentdError) || thrown.code !== "disk_full") throw thrown;
 }

@@ -51,7 +51,7 @@ async function fetchToFile(
 ): Promise<AgentReply> {
   const { run, agent } = work;
   const deps = toolCallDeps(run);
-  const caller = { run, agent, rules: approvalRules(work.role, run.deps.settings) };
+  const caller = { agent, rules: approvalRules(work.role, run.deps.settings) };
   const call = async (name: string, input: Record<string, string | number>) => {
     const request = { id: `${work.step.id}-${name}`, name, input };
     const { result, tell } = await callWithApproval(caller, request, deps, signal);

@@ -104,7 +104,8 @@ async function addSchedule(
   const now = entropy.now();
   const when = parseWhen(text, timezone, now);
   const next = nextAfter(when, now) ?? now;
-  engine.check(target.request);
+  if (target.kind === "goal") engine.check(target.request);
+  else engine.agents.checkAddressee(target.agent, peer);
   const id = ScheduleId.parse(ulid(entropy));
   await journal.append([
     {
@@ -141,16 +142,19 @@ async function fire(
     missed,
     next_at: next === undefined ? null : new Date(next).toISOString(),
   };
-  const fired = (started_run?: string): EventBodyOf<"schedule_fired"> & { actor: string } => ({
-    kind: "schedule_fired",
-    actor: "daemon",
-    ...what,
-    ...(started_run === undefined ? {} : { started_run }),
+  const fired = (came: Pick<EventBodyOf<"schedule_fired">, "started_run" | "to_agent">) => ({
+    ...{ kind: "schedule_fired" as const, actor: "daemon", ...what, ...came },
   });
+  const peer = { uid: owner_uid };
   try {
     if (isUnderWay(schedule, reader))
       throw new AgentdError("unavailable", "fire schedule", "what it started last still goes on");
-    await engine.submit(target.request, { uid: owner_uid }, (runId) => [fired(runId)]);
+    if (target.kind === "goal")
+      await engine.submit(target.request, peer, (started_run) => [fired({ started_run })]);
+    else
+      await engine.agents.deliver(target.agent, target.text, peer, (to_agent) => [
+        fired({ to_agent }),
+      ]);
   } catch (thrown) {
     if (!(thrown instanceof AgentdError)) throw thrown;
     const reason = thrown.message;

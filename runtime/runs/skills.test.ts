@@ -106,7 +106,7 @@ describe("skill_read", () => {
 });
 
 describe("the catalog in the prompt", () => {
-  it("A24-29 names every skill of the agent with its description, or those that its role names", () => {
+  it("A24-29 U18 names every skill of the agent with its description, or those that its role names", () => {
     expect(agentSkills(skills(), [], 1_000).catalog).toMatch(
       /- reading: For reading\.\n- writing: For writing\./,
     );

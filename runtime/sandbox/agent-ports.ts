@@ -44,7 +44,7 @@ export function openAgentPorts(options: AgentPortsOptions): AgentPorts {
     idleMs,
     compile: () => {
       launches += 1;
-      const cgroup_name = `${agent.id}-f${launches}`;
+      const cgroup_name = `${agent.id}/f${launches}`;
       return agent.compile({ kind: "files", worker: fileWorker, cgroup_name });
     },
   });

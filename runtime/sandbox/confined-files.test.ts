@@ -53,7 +53,7 @@ const kernelDenied = (capability: string) => ({
 const text = (result: ToolResult) => JSON.stringify(result.ok ? result.output : result.error);
 
 describe("an agent reads", () => {
-  it("A19 what is granted, in a worker under every layer", async () => {
+  it("A19 U13 what is granted, in a worker under every layer", async () => {
     expect(text(await read("in/file"))).toContain("granted");
     const result = agent.events().findLast((event) => event.kind === "tool_result");
     expect(result).toMatchObject({ execution_surface: "worker" });
@@ -100,7 +100,7 @@ describe("an agent reads", () => {
     await rm(`${base}/in-old`, { recursive: true });
   });
 
-  it("A22-32 A22-29 never through a link that is swapped in during the call, however often it is tried", async () => {
+  it("A22-32 A22-29 U16 never through a link that is swapped in during the call, however often it is tried", async () => {
     await mkdir(`${base}/in/real`);
     await writeFile(`${base}/in/real/file`, "granted");
     await rename(`${base}/in/real`, `${base}/in/swapped`);
@@ -131,7 +131,7 @@ while True:
 });
 
 describe("an agent writes", () => {
-  it("what is granted, making the directories on the way", async () => {
+  it("U8 U12 what is granted, making the directories on the way", async () => {
     expect(await write("out/a/b/new", "content")).toMatchObject({ ok: true });
     expect(await readFile(`${base}/out/a/b/new`, "utf8")).toBe("content");
   });

@@ -154,7 +154,7 @@ async function programRequest(
     args: call.args,
     cwd: call.cwd,
     env: call.env ?? {},
-    cgroup_name: `${agent.id}-p${number}`,
+    cgroup_name: `${agent.id}/p${number}`,
   } as const;
   switch (granted.kind) {
     case "exec":

@@ -141,7 +141,7 @@ class Web implements ConfinedWeb {
     const closed = () => this.#lifetime.signal.aborted;
     const ended = portFailure("unavailable", "the agent has ended");
     this.#launches += 1;
-    const cgroup_name = `${agent.id}-w${this.#launches}`;
+    const cgroup_name = `${agent.id}/w${this.#launches}`;
     const compiled = await agent.compile({ kind: "web", ...program, cgroup_name });
     if (!compiled.ok) return notCompiled(compiled);
     if (closed()) return ended;

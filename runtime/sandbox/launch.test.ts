@@ -199,7 +199,7 @@ describe("the private root", () => {
     expect(await answer(writable("mknod_char", `${dir}/out/null`))).toBe("EPERM");
   });
 
-  it("A22-36 /proc shows the sandbox's own processes only, and takes no writing", async () => {
+  it("A22-36 U17 /proc shows the sandbox's own processes only, and takes no writing", async () => {
     const proc = (...argv: string[]) =>
       granting(probePlan(argv), [], [{ path: "/proc", rights: READ }]);
     expect(await answer(proc("read", `/proc/${process.pid}/environ`))).toBe("ENOENT");
@@ -466,6 +466,7 @@ async function delegatedCgroup(): Promise<string | null> {
 describe("the cgroup leaf", () => {
   const leaf = (parent: string, change = {}) => ({
     parent,
+    group: null,
     name: "leaf",
     memory_max_bytes: null,
     pids_max: null,
@@ -492,6 +493,35 @@ describe("the cgroup leaf", () => {
       // The kernel lets go of a leaf a moment after its last process.
       for (let tries = 0; tries < 100 && existsSync(`${parent}/leaf`); tries++) await sleep(20);
       await expect(stat(`${parent}/leaf`)).rejects.toThrow(/ENOENT/);
+    } finally {
+      await rmdir(parent);
+    }
+  });
+
+  it("of an agent lies in the agent's group, which is there while one of its leaves is", async ({
+    skip,
+  }) => {
+    const parent = await delegatedCgroup();
+    if (parent === null) return skip("no cgroup v2 is delegated to this user");
+    const none = { memory_max_bytes: null, pids_max: null, cpu_weight: null, io_weight: null };
+    const group = { name: "agent", ...none };
+    const inGroup = (name: string, program = ["none"]) =>
+      probePlan(program, { cgroup: leaf(parent, { group, name }) });
+    try {
+      const paused = startProbeHost(["pause landlock"]);
+      const abort = new AbortController();
+      const fds = [0, 1, 2].map(() => openSync("/dev/null", "r+"));
+      const first = paused.spawner.spawn(inGroup("first"), fds, abort.signal);
+      await sleep(200);
+      const procs = await readFile(`${parent}/agent/first/cgroup.procs`, "utf8");
+      expect(procs.trim()).toMatch(/^\d+$/);
+      expect(await answer(inGroup("second"))).toBe("ok");
+      expect(existsSync(`${parent}/agent/first`)).toBe(true);
+      abort.abort();
+      expect((await first).ok).toBe(false);
+      await paused.close();
+      for (let tries = 0; tries < 100 && existsSync(`${parent}/agent`); tries++) await sleep(20);
+      expect(existsSync(`${parent}/agent`)).toBe(false);
     } finally {
       await rmdir(parent);
     }

@@ -41,7 +41,7 @@ export class SpareWebWorkers {
     this.#rest();
   }
 
-  /** A spare that runs under exactly `plan`, whose cgroup alone has another name. The caller owns it from then on. */
+  /** A spare that runs under exactly `plan`, whose cgroup alone has another name and lies beside its agent's. The caller owns it from then on. */
   take(plan: ConfinementPlan): WebWorker | undefined {
     const spare = this.#spares.find((one) => isDeepStrictEqual(nameless(one.plan), nameless(plan)));
     this.#spares = this.#spares.filter((one) => one !== spare);
@@ -96,5 +96,6 @@ export class SpareWebWorkers {
 }
 
 function nameless(plan: ConfinementPlan): ConfinementPlan {
-  return plan.cgroup === null ? plan : { ...plan, cgroup: { ...plan.cgroup, name: "" } };
+  if (plan.cgroup === null) return plan;
+  return { ...plan, cgroup: { ...plan.cgroup, group: null, name: "" } };
 }

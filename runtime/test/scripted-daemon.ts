@@ -106,6 +106,7 @@ function scriptedDeps(
       ...NO_APPROVALS,
       recover: async () => {},
       hold: async () => {},
+      isHeld: () => false,
       goOn: async () => {},
       pause: async (runId) => void journal.append(moved(journal, runId, "pause", "paused")),
       resume: async (runId) => void journal.append(moved(journal, runId, "resume", "queued")),

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -10,7 +10,7 @@ let dir: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "aaos-health-"));
   mkdirSync(join(dir, "bin"));
-  program("systemctl", "printf 'active\\n0\\n'");
+  program("systemctl", "printf 'NRestarts=0\\nActiveState=active\\n'");
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -46,7 +46,31 @@ test("a selftest that hangs is no proof: the deadline ends it", async () => {
 
 test("services that crash end the proof at once", async () => {
   program("agentd", "exit 3");
-  program("systemctl", "printf 'failed\\n5\\n'");
+  program("systemctl", "printf 'NRestarts=5\\nActiveState=failed\\n'");
   expect(await prove(true, 60_000)).toBe("left");
-  expect(records().verdict("A")?.reason).toBe("agentd.service has failed");
+  expect(records().verdict("A")?.reason).toMatch(/^agentd\.service has failed/);
 });
+
+const report = (verdict: string, detail: string) =>
+  JSON.stringify({
+    ...{ ok: verdict === "ok", elapsed_ms: 1 },
+    checks: [{ name: "a goal ends", verdict, detail, remedy: null }],
+  });
+
+test("a failed report is the reason, and is kept for the console", async () => {
+  program("agentd", `echo '${report("fail", "no document came")}'; exit 1`);
+  expect(await prove(true)).toBe("left");
+  expect(records().verdict("A")?.reason).toBe("agentd selftest: a goal ends: no document came");
+  expect(readFileSync(join(dir, "run/aaos/selftest.json"), "utf8")).toContain("no document came");
+});
+
+test("while another selftest is under way, the proof waits for its turn: that is no failure", async () => {
+  const busy =
+    '{"error":{"kind":"unavailable","op":"selftest","message":"another selftest is under way","hint":""}}';
+  program(
+    "agentd",
+    `[ -e ${dir}/free ] || { : >${dir}/free; echo '${busy}' >&2; exit 1; }\necho '${report("ok", "")}'`,
+  );
+  // It works, and there is no boot partition here to keep it on.
+  await expect(prove(true, 60_000)).rejects.toThrow("this is no installed disk");
+}, 30_000);

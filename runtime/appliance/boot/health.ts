@@ -1,9 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { SelftestReport } from "../../protocol/control-results.js";
 import type { MachineStory } from "../../protocol/event-machine.js";
 import { otherSlot, type Slot } from "../../protocol/slots.js";
 import type { Machine } from "../machine.js";
 import { tellDaemon } from "../tell-daemon.js";
+import { writeFileWhole } from "../write-file.js";
 import { changeEnvironment, withBootPartition } from "./boot-environment.js";
 import type { KernelArguments } from "./running-slot.js";
 import type { Fallback, SlotRecords } from "./slot-records.js";
@@ -20,6 +23,7 @@ export interface Health {
 
 /** Said by the initramfs where the data volume could not be used. */
 const DEGRADED = "/run/aaos/degraded";
+const REPORT = "/run/aaos/selftest.json";
 const POLL_MS = 3000;
 /** systemd has started it that often: it crashes, it is not slow. */
 const MAX_RESTARTS = 4;
@@ -96,33 +100,65 @@ async function findProblem({ machine, started, signal }: Health): Promise<string
   return `not well within ${started.healthDeadlineMs / 1000} s: ${problem}`;
 }
 
-async function look(
-  machine: Machine,
-  signal: AbortSignal,
-): Promise<"well" | { readonly problem: string; readonly final: boolean }> {
+type Looked = "well" | { readonly problem: string; readonly final: boolean };
+
+async function look(machine: Machine, signal: AbortSignal): Promise<Looked> {
   for (const unit of ["agentd.service", "ssh.service"]) {
-    const { stdout } = await machine.run("systemctl", [
-      "show",
-      "-P",
-      "ActiveState",
-      "-P",
-      "NRestarts",
-      unit,
-    ]);
-    const [state = "", restarts = "0"] = stdout.trim().split("\n");
-    if (state === "failed") return { problem: `${unit} has failed`, final: true };
-    if (Number(restarts) > MAX_RESTARTS)
-      return { problem: `${unit} has ended ${restarts} times`, final: true };
+    // By name: systemctl prints properties in an order of its own.
+    const wanted = ["show", "--property=ActiveState,NRestarts", unit];
+    const { stdout } = await machine.run("systemctl", wanted);
+    const state = /^ActiveState=(.*)$/m.exec(stdout)?.[1] ?? "unknown";
+    const restarts = Number(/^NRestarts=(\d+)$/m.exec(stdout)?.[1] ?? 0);
+    if (state === "failed" || restarts > MAX_RESTARTS) {
+      const what = state === "failed" ? "has failed" : `has ended ${restarts} times`;
+      return { problem: `${unit} ${what}${await lastWords(machine, unit)}`, final: true };
+    }
     if (state !== "active") return { problem: `${unit} is ${state}`, final: false };
   }
+  return selftest(machine, signal);
+}
+
+/** The last lines that a unit wrote in this start, cut short. */
+async function lastWords(machine: Machine, unit: string): Promise<string> {
+  if (!machine.has("journalctl")) return "";
+  const wanted = ["-b", "-t", "agentd", "-t", "node", "-u", unit, "-n", "3", "-o", "cat"];
+  const { stdout } = await machine.run("journalctl", [...wanted, "--no-pager"]);
+  return stdout.trim() === "" ? "" : `: ${stdout.trim().replaceAll("\n", " | ").slice(-300)}`;
+}
+
+/** Has agentd carry a goal out; the report is what the console and `system status` show. Another selftest may be under way: then it is asked again. */
+async function selftest(machine: Machine, signal: AbortSignal): Promise<Looked> {
+  let said: string;
   try {
-    const { status, stdout, stderr } = await machine.run("agentd", ["selftest"], { signal });
+    const { status, stdout, stderr } = await machine.run("agentd", ["selftest", "--json"], {
+      signal,
+    });
+    const report = SelftestReport.safeParse(jsonOf(stdout));
+    if (report.success) writeFileWhole(machine.at(REPORT), stdout, { mode: 0o644 });
     if (status === 0) return "well";
-    const said = `${stdout}\n${stderr}`.trim().split("\n").slice(-6).join(" | ");
-    // The daemon has answered, and what it tried did not work: 3 is one that does not answer yet.
-    return { problem: `agentd selftest: ${said}`, final: status !== 3 };
+    if (report.success) {
+      const failed = report.data.checks.filter(({ verdict }) => verdict !== "ok");
+      said = failed.map(({ name, detail }) => `${name}: ${detail}`).join(" | ");
+    } else {
+      const error = ErrorAnswer.safeParse(jsonOf(stderr));
+      // 3 is a daemon that does not answer yet.
+      if (status === 3 || (error.success && error.data.error.kind === "unavailable"))
+        return { problem: "agentd does not carry out a selftest yet", final: false };
+      said = error.success ? error.data.error.message : `${stdout}\n${stderr}`.trim();
+    }
   } catch {
     return { problem: "agentd selftest did not end", final: false };
+  }
+  return { problem: `agentd selftest: ${said.replaceAll("\n", " | ").slice(-600)}`, final: true };
+}
+
+const ErrorAnswer = z.object({ error: z.object({ kind: z.string(), message: z.string() }) });
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
+import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import type { ScheduleSummary } from "../../protocol/schedule.js";
-import { connectTo } from "../client.js";
+import { connectTo, type MethodInput } from "../client.js";
 import type { Command } from "../command.js";
 import { shortId } from "../format.js";
 import { formatWhen } from "../format-when.js";
@@ -9,29 +10,45 @@ import { readGoal } from "../read-goal.js";
 import { type RunOptions, runRequest } from "../run-request.js";
 import type { Cell } from "../table.js";
 
+type Target = MethodInput<"schedule.add">["target"];
+
 export interface ScheduleOptions extends RunOptions {
   readonly file?: string;
   readonly timezone?: string;
+  /** The agent that gets the text as a message; without it, it is a goal. */
+  readonly agent?: string;
 }
 
-/** Takes a goal for later; prints the schedule's id and when it is first due. */
+/** Takes a goal, or a message to an agent, for later; prints the schedule's id and when it is first due. */
 export async function scheduleAdd(
   command: Command,
   when: string,
   words: readonly string[],
-  { timezone, file, ...options }: ScheduleOptions,
+  { timezone, file, agent, ...options }: ScheduleOptions,
 ): Promise<ExitCode> {
-  const goal = await readGoal(command, words, file);
+  const text = await readGoal(command, words, file);
   const client = connectTo(command.places.socketPath, command.heard);
-  const request = await runRequest(client, goal, options);
+  const target: Target =
+    agent === undefined
+      ? { kind: "goal", request: await runRequest(client, text, options) }
+      : messageTo(agent, text, options);
   const added = await client.call("schedule.add", {
     when,
     ...(timezone === undefined ? {} : { timezone }),
-    target: { kind: "goal", request },
+    target,
   });
   if (command.json) printJson(command, added);
   else printLine(command, `${added.schedule_id} next at ${added.next_at ?? "never"}`);
   return 0;
+}
+
+/** How a goal is carried out says nothing of a message: who gives both has meant one of them. */
+function messageTo(agent: string, text: string, options: RunOptions): Target {
+  const [odd] = Object.keys(options);
+  if (odd === undefined) return { kind: "message", agent, text };
+  const option = odd.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const message = `--${option} is for goals; --agent sends a message`;
+  throw new AgentdError("usage", "add schedule", message);
 }
 
 /** What is to come; with `--all` what is done or removed, too. */
@@ -70,7 +87,9 @@ function scheduleRow(schedule: ScheduleSummary): readonly Cell[] {
     next_at ?? (removed_at === null ? "done" : "removed"),
     String(schedule.times_fired),
     last,
-    schedule.target.request.goal,
+    schedule.target.kind === "goal"
+      ? schedule.target.request.goal
+      : `to ${schedule.target.agent}: ${schedule.target.text}`,
   ];
 }
 

@@ -117,7 +117,7 @@ function firstLine(goal: string): string {
 }
 
 function confinement(layers: readonly string[] | null): string {
-  if (layers === null) return "no tool was called yet";
+  if (layers === null) return "no tool call has ended yet";
   return layers.length === 0
     ? "none: nothing confines its tools"
     : layers.map(plainLine).join(", ");

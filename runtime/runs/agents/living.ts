@@ -3,6 +3,7 @@ import type { AgentLifecycle } from "../../protocol/agent.js";
 import type { AgentSpec } from "../../protocol/agents-port.js";
 import type { AgentId } from "../../protocol/ids.js";
 import { addUsage, NO_USAGE } from "../../protocol/model.js";
+import { approvalRules } from "../approvals/approval-rules.js";
 import { type Account, spentOf } from "../budgets/account.js";
 import { callDeadline } from "../calls/deadline.js";
 import type { EngineDeps } from "../deps.js";
@@ -15,6 +16,8 @@ export interface Living {
   readonly id: AgentId;
   readonly spec: AgentSpec;
   readonly lifecycle: AgentLifecycle;
+  /** Whose it is. */
+  readonly owner_uid: number | null;
   readonly spawned_seq: number | undefined;
   readonly account: Account;
   /** Ends it: with the reason of its end, or with `LetGo`. */
@@ -39,7 +42,7 @@ export function homeOf(living: Living, deps: EngineDeps, shared: Shared): AgentH
     of: {},
     depth: 0,
     memory: spec.manifest.memory,
-    rules: { required: new Set(spec.manifest.approval_required), offerDenials: "never" },
+    rules: approvalRules(spec.manifest, deps.settings),
     flow: id,
     deadline: () => callDeadline(deps.entropy.now()),
     rest: rest.signal,

@@ -30,6 +30,8 @@ export interface Agents {
   /** Durable when it returns: the agent is there, after a restart too. */
   readonly spawn: (spec: AgentSpec, peer: Peer) => Promise<Living>;
   readonly adopt: (living: Living) => void;
+  /** All that have mail, or a message before them, go on. */
+  readonly wakeAll: () => void;
   /** The message lies in the mailbox when it returns its id. Throws `unavailable` where that is full. */
   readonly post: (living: Living, letter: Letter, beside?: readonly NewEvent[]) => Promise<string>;
   readonly move: (living: Living, move: "pause" | "resume", peer: Peer) => Promise<void>;
@@ -42,16 +44,17 @@ export interface Agents {
   readonly close: () => Promise<void>;
 }
 
-export function openAgents(place: WorkPlace): Agents {
+/** `place` is where operators' orders are carried out, `work` where the agents' own work is. */
+export function openAgents(place: WorkPlace, work: WorkPlace): Agents {
   const { deps, answers } = place;
   const living = new Map<AgentId, Living>();
 
   const wake = (one: Living): void => {
     if (one.loop !== undefined || one.paused) return;
-    one.loop = workOff(one, place).finally(() => {
+    one.loop = workOff(one, work).then((isDone) => {
       one.loop = undefined;
       // What arrived while the last look found nothing.
-      if (!one.rest.signal.aborted && deps.reader.mail(one.id).length > 0) wake(one);
+      if (isDone && deps.reader.mail(one.id).length > 0) wake(one);
     });
   };
   const adopt = (one: Living): void => {
@@ -63,6 +66,9 @@ export function openAgents(place: WorkPlace): Agents {
     get: (id) => living.get(id),
     named: (name) => [...living.values()].filter(({ spec }) => spec.name === name),
     adopt,
+    wakeAll: () => {
+      for (const one of living.values()) wake(one);
+    },
     spawn: async (spec, peer) => {
       const one = await born(spec, peer, place);
       adopt(one);
@@ -90,6 +96,7 @@ export function openAgents(place: WorkPlace): Agents {
       one.stop.abort(new RunEnded("cancelled", `stopped by ${actorOf(peer)}`));
       await one.loop;
       if (!living.delete(one.id)) return;
+      await place.shared.approvals.denyAll({ agent_id: one.id }, "the agent that asked has ended");
       const unread = deps.reader.mail(one.id).map(({ trace_id }) => trace_id);
       await deps.journal.append(farewell(one, place, "user_requested"));
       answers.drop(unread);
@@ -120,7 +127,7 @@ export function newLiving(
   spec: AgentSpec,
   lifecycle: AgentLifecycle,
   { deps, shared }: Pick<WorkPlace, "deps" | "shared">,
-  found: { readonly spawned_seq: number | undefined; readonly paused: boolean },
+  found: Pick<Living, "spawned_seq" | "paused" | "owner_uid">,
 ): Living {
   return {
     ...{ id, spec, lifecycle, ...found },
@@ -138,7 +145,8 @@ async function born(spec: AgentSpec, peer: Peer, place: WorkPlace): Promise<Livi
   const { deps, shared } = place;
   const { lifecycle, model } = spec.manifest;
   const id = newAgentId(deps.entropy);
-  const unborn = newLiving(id, spec, lifecycle, place, { spawned_seq: undefined, paused: false });
+  const nothing = { spawned_seq: undefined, paused: false, owner_uid: peer.uid };
+  const unborn = newLiving(id, spec, lifecycle, place, nothing);
   const home = homeOf(unborn, deps, shared);
   try {
     await fs.mkdir(home.dir, { recursive: true, mode: 0o770 });

@@ -57,18 +57,22 @@ export interface AgentOperations {
     input: Json,
     signal: AbortSignal,
   ) => Promise<ToolResult>;
-  /** Throws where no message to this agent could be sent: it is neither living nor in the catalog. */
-  readonly checkAddressee: (agent: string) => void;
-  /** A message to the agent of that id or name; where none lives, to a new one of the manifest of that name. */
+  /** Throws where the clock could send no message to this agent: it is neither living nor in the catalog. */
+  readonly checkAddressee: (agent: string, peer: Peer) => void;
+  /**
+   * A message by the clock to the agent of that id, or to the owner's of that name; where none lives, to a new one of the manifest of
+   * that name. `unavailable` while an earlier one still lies in its mailbox.
+   */
   readonly deliver: (
     agent: string,
     message: string,
     peer: Peer,
-    beside: readonly NewEvent[],
+    beside: (to: AgentId) => readonly NewEvent[],
   ) => Promise<void>;
   readonly isLiving: (id: AgentId) => boolean;
 }
 
+const SCHEDULE = "schedule";
 /** Nobody waits longer than this for an answer. */
 const MAX_WAIT_MS = 86_400_000;
 
@@ -106,22 +110,37 @@ export function operateAgents(agents: Agents, place: WorkPlace): AgentOperations
     resume: (id, peer) => agents.move(found(id), "resume", peer),
     clear: (id, peer) => agents.clear(found(id), peer),
     invoke: (id, tool, input, signal) => invoke(found(id), { tool, input }, place, signal),
-    checkAddressee: (agent) => {
-      if (agents.named(agent).length === 0 && !isLivingId(agents, agent)) findSpec(agent, deps);
+    checkAddressee: (agent, peer) => {
+      if (addressee(agents, agent, peer) === undefined) findSpec(agent, deps);
     },
     deliver: async (agent, message, peer, beside) => {
-      const isThere = agents.named(agent).length > 0 || isLivingId(agents, agent);
-      const one = isThere
-        ? findLiving(agents, agent)
-        : await agents.spawn(findSpec(agent, deps), peer);
-      await agents.post(one, letter(message, "schedule", peer), beside);
+      const one =
+        addressee(agents, agent, peer) ?? (await agents.spawn(findSpec(agent, deps), peer));
+      if (deps.reader.mail(one.id).some(({ method }) => method === SCHEDULE))
+        throw new AgentdError("unavailable", "send", `the message before still waits for ${agent}`);
+      await agents.post(one, letter(message, SCHEDULE, peer), beside(one.id));
     },
     isLiving: (id) => agents.get(id) !== undefined,
   };
 }
 
-function isLivingId(agents: Agents, text: string): boolean {
-  return agents.get(text as AgentId) !== undefined;
+/**
+ * Whom a schedule means: an id was looked up in its owner's name when the schedule was added; a name means one of the owner's own
+ * agents. Throws `ambiguous_id`.
+ */
+function addressee(agents: Agents, text: string, { uid }: Peer): Living | undefined {
+  const byId = agents.get(text as AgentId);
+  if (byId !== undefined) return byId;
+  const [first, ...others] = agents.named(text).filter(({ owner_uid }) => owner_uid === uid);
+  if (others.length === 0) return first;
+  throw new AgentdError(
+    "ambiguous_id",
+    "find agent",
+    `${others.length + 1} agents are called ${text}`,
+    {
+      hint: "Name the one that is meant by its id.",
+    },
+  );
 }
 
 function specOf({ manifest, manifest_path }: ManifestSource, { deps }: WorkPlace): AgentSpec {

@@ -25,14 +25,14 @@ export async function recoverAgents(agents: Agents, place: WorkPlace): Promise<v
 
 function livingOf(
   id: AgentId,
-  { lifecycle, state }: AgentSummary,
+  { lifecycle, state, owner_uid }: AgentSummary,
   manifest: Manifest,
   place: WorkPlace,
 ): Living {
   const [birth] = place.deps.reader.events({
     ...{ agent_id: id, kind: ["agent_spawned"], after_seq: 0, limit: 1, reverse: false },
   });
-  const found = { spawned_seq: birth?.seq, paused: state === "paused" };
+  const found = { spawned_seq: birth?.seq, paused: state === "paused", owner_uid };
   return newLiving(id, specOfKept(manifest), lifecycle, place, found);
 }
 

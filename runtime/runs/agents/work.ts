@@ -35,20 +35,21 @@ interface Mail {
   readonly text: string;
 }
 
-/** The one loop of an agent that lives on: message by message, until none waits. Returns, too, when it is let go of or ended. */
-export async function workOff(living: Living, place: WorkPlace): Promise<void> {
+/** The one loop of an agent that lives on: message by message, until none waits. False where it is let go of or ended before. */
+export async function workOff(living: Living, place: WorkPlace): Promise<boolean> {
   const { reader, log } = place.deps;
   try {
     while (!isOver(living)) {
       const begun = openMessage(reader, living);
       const mail = begun === undefined ? reader.mail(living.id)[0] : undefined;
-      if (begun === undefined && mail === undefined) return;
+      if (begun === undefined && mail === undefined) return true;
       await supervise(living, place, mail);
     }
   } catch (thrown) {
-    if (isLetGo(thrown) || isOver(living)) return;
+    if (isLetGo(thrown) || isOver(living)) return false;
     log("error", "an agent cannot go on", { agent_id: living.id, error: errorText(thrown) });
   }
+  return false;
 }
 
 function isOver({ stop, rest, paused }: Living): boolean {

@@ -9,9 +9,9 @@ export interface ApprovalRules {
   readonly offerDenials: OfferDenials;
 }
 
-/** The rules of a role's agents. */
+/** The rules of a role's agents, or of a manifest's. */
 export function approvalRules(
-  role: Pick<Role, "approval_required" | "offer_denials">,
+  role: Pick<Role, "approval_required"> & Partial<Pick<Role, "offer_denials">>,
   { approvals }: Settings,
 ): ApprovalRules {
   return {

@@ -40,8 +40,11 @@ export interface Approvals {
   ) => Promise<Answer>;
   /** Answers in somebody's name. Throws `unknown_id`, and `illegal_transition` where it was answered before. */
   readonly settle: (id: ApprovalId, verdict: Verdict, actor: string) => Promise<void>;
-  /** Denies what of a run still waits, and why. */
-  readonly denyAll: (run_id: RunId, reason: string) => Promise<void>;
+  /** Denies what of a run, or of an agent that belongs to none, still waits, and why. */
+  readonly denyAll: (
+    whose: { readonly run_id: RunId } | { readonly agent_id: AgentId },
+    reason: string,
+  ) => Promise<void>;
   /** Called whenever something begins or ceases to wait in a run. */
   readonly onChange: (run_id: RunId, changed: () => Promise<void>) => () => void;
   /** How many approvals of a run wait. */
@@ -105,8 +108,8 @@ export function openApprovals(parts: Parts): Approvals {
       await changed.get(now?.run_id ?? "")?.();
       return answer;
     },
-    denyAll: async (run_id, reason) => {
-      for (const { id, state } of reader.approvals({ run_id }))
+    denyAll: async (whose, reason) => {
+      for (const { id, state } of reader.approvals(whose))
         if (state === "pending") await deny(id, reason);
     },
     onChange: (run_id, listener) => {

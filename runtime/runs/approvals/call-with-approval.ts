@@ -9,7 +9,7 @@ import type { ToolCallRequest } from "../../protocol/message.js";
 import type { Token } from "../../protocol/token.js";
 import { type ToolResult, toolDenied } from "../../protocol/tool-call.js";
 import { type Called, callTool, type ToolCallDeps } from "../call-tool.js";
-import type { LiveAgent, RunContext } from "../run-context.js";
+import type { LiveAgent } from "../run-context.js";
 import { grantedEvents, revokedEvents } from "../token-events.js";
 import type { ApprovalRules } from "./approval-rules.js";
 import type { Answer, Question } from "./approvals.js";
@@ -19,7 +19,6 @@ const MAX_OFFERS = 8;
 const INPUT_BYTES = 4_096;
 
 export interface ApprovedCaller {
-  readonly run: RunContext;
   readonly agent: LiveAgent;
   readonly rules: ApprovalRules;
 }
@@ -36,8 +35,8 @@ export async function callWithApproval(
   signal: AbortSignal,
   call = callTool,
 ): Promise<Called> {
-  const { run, agent } = caller;
-  const wait = AbortSignal.any([signal, run.rest]);
+  const { agent } = caller;
+  const wait = AbortSignal.any([signal, agent.home.rest]);
   const refusal = await askFirst(caller, request, deps, wait);
   if (refusal !== undefined) return { result: refused(refusal), tell: agent.record };
   const once: Token[] = [];
@@ -59,7 +58,7 @@ export async function callWithApproval(
 
 /** Why the call may not be made; undefined where it may. One that would fail anyway is not asked about. */
 async function askFirst(
-  { run, agent, rules }: ApprovedCaller,
+  { agent, rules }: ApprovedCaller,
   request: ToolCallRequest,
   deps: ToolCallDeps,
   signal: AbortSignal,
@@ -69,35 +68,34 @@ async function askFirst(
   if (tool === undefined || !tool.input.safeParse(request.input).success) return undefined;
   const held = deps.ledger.heldBy(agent.id);
   if (!decideTool(tool.name, tool.implied_by, held, deps.now()).ok) return undefined;
-  const isGiven = run.deps.reader
-    .approvals({ run_id: run.id })
-    .some(
-      (row) =>
-        row.subject === "tool" &&
-        row.tool === request.name &&
-        row.state === "granted" &&
-        row.scope === "run",
-    );
+  const isGiven = answersFor(agent).some(
+    (row) =>
+      row.subject === "tool" &&
+      row.tool === request.name &&
+      row.state === "granted" &&
+      row.scope === "run",
+  );
   if (isGiven) return undefined;
   const description = `${agent.name} wants to call ${request.name}, which needs approval`;
   const question = { ...questionOf(request), subject: "tool" as const, description };
-  const answer = await run.shared.approvals.ask(askerOf(agent), question, signal);
+  const answer = await agent.home.shared.approvals.ask(askerOf(agent), question, signal);
   return answer.granted ? undefined : answer.reason;
 }
 
 /** The answer to a denied call; undefined where nobody is to be asked. What came of the call is in the journal before the wait. */
 async function offer(
-  { run, agent, rules }: ApprovedCaller,
+  { agent, rules }: ApprovedCaller,
   request: ToolCallRequest,
   { result, tell }: Called,
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<Pick<Answer & { granted: true }, "granted" | "scope"> | Answer | undefined> {
-  if (isGivenToRun(run, wanted.grant)) return { granted: true, scope: "run" };
-  const { attendance, approvals } = run.shared;
+  if (isGivenBefore(agent, wanted.grant)) return { granted: true, scope: "run" };
+  const { run, shared } = agent.home;
+  const { attendance, approvals } = shared;
   const isOffered =
     rules.offerDenials === "always" ||
-    (rules.offerDenials === "attended" && attendance.isAttended(run.id));
+    (rules.offerDenials === "attended" && run !== undefined && attendance.isAttended(run.id));
   if (!isOffered) return undefined;
   await tell();
   const why = result.ok ? "" : result.error.message;
@@ -127,8 +125,14 @@ function wantedGrant(result: ToolResult, agent: LiveAgent): Wanted | undefined {
     : undefined;
 }
 
-function isGivenToRun({ deps, id }: RunContext, { capability }: Grant): boolean {
-  return deps.reader.approvals({ run_id: id }).some((row) => {
+/** What operators were asked of the agent's run; of an agent that belongs to none, of itself. */
+function answersFor({ id, home }: LiveAgent) {
+  const { run, deps } = home;
+  return deps.reader.approvals(run === undefined ? { agent_id: id } : { run_id: run.id });
+}
+
+function isGivenBefore(agent: LiveAgent, { capability }: Grant): boolean {
+  return answersFor(agent).some((row) => {
     if (row.state !== "granted" || row.scope !== "run" || row.subject !== "capability")
       return false;
     const given = row.capability === null ? undefined : parseGrant(row.capability);
@@ -138,18 +142,18 @@ function isGivenToRun({ deps, id }: RunContext, { capability }: Grant): boolean 
 
 /** A token of exactly what was granted; the ones to take back after this call are returned. */
 async function give(
-  { run, agent }: ApprovedCaller,
+  { agent }: ApprovedCaller,
   { grant }: Wanted,
   { scope }: { readonly scope: "once" | "run" },
 ): Promise<readonly Token[]> {
   const constraints = scope === "once" ? { max_invocations: 1 } : {};
-  const tokens = run.shared.ledger.issue(agent.id, [{ ...grant, constraints }]);
+  const tokens = agent.home.shared.ledger.issue(agent.id, [{ ...grant, constraints }]);
   await agent.record(...grantedEvents(tokens));
   return scope === "once" ? tokens : [];
 }
 
-async function takeBack({ run, agent }: ApprovedCaller, once: readonly Token[]): Promise<void> {
-  const revoked = run.shared.ledger.revoke(once.map(({ id }) => id));
+async function takeBack({ agent }: ApprovedCaller, once: readonly Token[]): Promise<void> {
+  const revoked = agent.home.shared.ledger.revoke(once.map(({ id }) => id));
   if (revoked.length === 0) return;
   await agent.record(...revokedEvents(revoked, "it was granted for one call"));
 }

@@ -37,7 +37,8 @@ export async function respond(
     );
   }
   if (verdict.granted && row.capability !== null) {
-    const workspace = row.run_id === null ? null : join(deps.workspaceBase, row.run_id);
+    const home = row.run_id ?? row.agent_id;
+    const workspace = home === null ? null : join(deps.workspaceBase, home);
     requireWithinPolicy(row.capability, deps, workspace);
   }
   await approvals.settle(id, verdict, actorOf(peer));

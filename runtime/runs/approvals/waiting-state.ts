@@ -35,6 +35,6 @@ export function followWaiting({ id, moves }: Waiting, approvals: Approvals): Dis
 
 /** Nothing of the run can make use of an answer any more: what still waits is denied, and the run waits for nothing. */
 export async function endWaiting({ id, moves }: Waiting, approvals: Approvals): Promise<void> {
-  await approvals.denyAll(id, "the step that asked has ended");
+  await approvals.denyAll({ run_id: id }, "the step that asked has ended");
   if (moves.now() === "waiting_approval") await moves.move("approval_settled");
 }

@@ -67,7 +67,7 @@ function removed(): readonly unknown[] {
 }
 
 describe("a sweep of the workspaces", () => {
-  it("removes the folder of a run that ended before, with all below it, and journals that", async () => {
+  it("U6 removes the folder of a run that ended before, with all below it, and journals that", async () => {
     const id = await ended();
     const dir = workspaceOf(id);
     expect(await sweep()).toEqual([]);

@@ -1,0 +1,87 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
+import { waitFor } from "./wait.js";
+import { makeWorld, useModel, type World } from "./world.js";
+
+const isRoot = process.getuid?.() === 0;
+
+let world: World;
+let model: ScriptedModel;
+let state: string;
+
+beforeEach(async () => {
+  world = await makeWorld();
+  state = join(world.root, "var/lib/aaos");
+  mkdirSync(state, { recursive: true });
+  if (isRoot) execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", state]);
+  const echo = (message: string) => ({ tool_calls: [{ name: "echo", input: { message } }] });
+  model = await startScriptedModel({
+    rules: [
+      {
+        delayMs: 500,
+        reply: ({ tool_results, all }) => {
+          if (all.includes("You are keeper")) return "Kept.";
+          const turn = tool_results.length;
+          return turn === 12 ? "Here it is." : echo(`${turn}${"x".repeat(20_000)}`);
+        },
+      },
+    ],
+  });
+  useModel(world, "openai", model.openai_url);
+  // Not looked at before the disk is full: it is the journal that finds out.
+  world.put("etc/aaos/agentd.yaml", "disk: {check_s: 15}\n");
+  await world.start();
+});
+
+afterEach(async () => {
+  await world.stop();
+  if (isRoot) execFileSync("umount", ["-l", state]);
+  await world[Symbol.asyncDispose]();
+  await model.close();
+});
+
+/** Takes all the room that is left. */
+function fill(): void {
+  for (let size = 1_048_576; size >= 4_096; size /= 4) {
+    try {
+      for (;;) writeFileSync(join(state, "fill"), Buffer.alloc(size), { flag: "a" });
+    } catch {
+      // Full at this grain; the next is finer.
+    }
+  }
+}
+
+describe.skipIf(!isRoot)("a disk that is full before anybody has looked", () => {
+  it("fails no run and no agent: they rest where they stood, new goals are refused, and all go on when there is room", async () => {
+    const file = world.put(
+      "keeper.yaml",
+      "name: keeper\nmodel: fast\nsystem_prompt: You are keeper.\nlifecycle: persistent\n",
+    );
+    await world.json(["agents", "spawn", file]);
+    const direct = ["--orchestration", "direct"] as const;
+    const run = (await world.cli(["submit", "Look at it", ...direct, "--detach"])).stdout.trim();
+    await waitFor("the first turns", () => (model.requests.length > 2 ? true : undefined));
+    await world.cli(["agents", "send", "keeper", "--no-wait", "Keep it"]);
+    fill();
+    await waitFor("the full disk", () => {
+      const refusal = world.cli(["submit", "Another", ...direct]);
+      return refusal.then(({ stderr }) => (/full|MB left/.test(stderr) ? true : undefined));
+    });
+    const { state: now } = (await world.json<{ run: { state: string } }>(["status", run])).run;
+    expect(["running", "paused"]).toContain(now);
+    rmSync(join(state, "fill"));
+    const end = await waitFor("the end", async () => {
+      const found = (await world.json<{ run: { state: string } }>(["status", run])).run;
+      return ["succeeded", "failed"].includes(found.state) ? found : undefined;
+    });
+    expect(end).toMatchObject({ state: "succeeded" });
+    await waitFor("the agent's answer", async () => {
+      const { stdout } = await world.cli(["audit", "export", "--kind", "message_answered"]);
+      return stdout.includes("Kept.") ? true : undefined;
+    });
+    expect(await world.cli(["audit", "verify"])).toMatchObject({ code: 0 });
+  }, 180_000);
+});
