@@ -64,6 +64,7 @@ describe("the life of an installed package", { timeout: 3_600_000 }, () => {
   it("an upgrade in the middle of a run starts the daemon again, the run ends, and the operator's files stay", async (t) => {
     await must("systemctl restart agentd.service");
     const id = await words.begin("TASK-LONG", "ada");
+    await until(`agentd audit query --run ${id} --kind tool_invoked --json | grep -q perl`);
     await until("pgrep -u aaos -x perl >/dev/null");
     const { status, stdout, stderr, durationMs } = await vm().run(
       `${INSTALL} /opt/in/later.deb`,

@@ -6,14 +6,16 @@ import assert from "node:assert/strict";
 export const INTERRUPTED = "succeeded";
 
 const SERVICE = "/sys/fs/cgroup/system.slice/agentd.service";
-/** The machine's second disk, 128 MB, mounted there with 16 MB for what belongs to project 7, which all of it does. quotactl(2) is called by number: Debian's base has no setquota. */
+/** The machine's second disk, 128 MB, mounted there with 16 MB for project 7, which all of it belongs to; by number, as Debian's base has no setquota(8). */
 const QUOTA_ON_OUTPUT = `set -e
 mount -o prjquota /dev/nvme0n2 /output
-rmdir /output/lost+found; chown root:aaos /output && chmod 2775 /output
-chattr -p 7 +P /output
+rmdir /output/lost+found; chown root:aaos /output; chmod 2775 /output
 perl -e '
-  # Q_SETQUOTA of PRJQUOTA; struct if_dqblk with hard limits of blocks of 1 KiB and QIF_BLIMITS
-  my ($disk, $limits) = ("/dev/nvme0n2\0", pack("Q8L2", 16384, 16384, 0, 0, 0, 0, 0, 0, 1, 0));
+  # FS_IOC_FSSETXATTR: FS_XFLAG_PROJINHERIT and the project.
+  open my $top, "<", "/output" or die "open: $!";
+  ioctl($top, 0x401c5820, pack("L5x8", 0x200, 0, 0, 7, 0)) or die "ioctl: $!";
+  # quotactl(2), Q_SETQUOTA of PRJQUOTA: if_dqblk with the limits of blocks of 1 KiB, and QIF_BLIMITS.
+  my ($disk, $limits) = ("/dev/nvme0n2", pack("Q8L2", 16384, 16384, 0, 0, 0, 0, 0, 0, 1, 0));
   syscall(179, (0x800008 << 8) | 2, $disk, 7, $limits) == 0 or die "quotactl: $!";
 '`;
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
@@ -24,10 +26,11 @@ const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 /** @param {Words} words */
 function deedsOf({ must, until, begin }) {
   return {
-    /** A run whose program is under way. */
+    /** A run whose program is under way: its own, whatever another left. */
     beginLong: async () => {
       const id = await begin("TASK-LONG", "ada");
-      await until("pgrep -u aaos -x perl >/dev/null", 60);
+      const invoked = `agentd audit query --run ${id} --kind tool_invoked --json | grep -q perl`;
+      await until(`${invoked} && pgrep -u aaos -x perl >/dev/null`);
       return id;
     },
     /** Nothing of what was confined is left, and the daemon serves. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { copyFile, cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { command, quote } from "./host.mjs";
 
 const checkout = join(import.meta.dirname, "../..");
@@ -171,11 +172,13 @@ export function wordsFor(vm) {
     stateOf: (id, user) => stateOf(id, user),
     /** Waits until a run has ended, and gives the state. @param {string} id @param {string} [user] */
     ends: async (id, user) => {
-      for (let attempt = 0; attempt < 60; attempt++) {
+      for (let attempt = 0; attempt < 150; attempt++) {
         const state = await stateOf(id, user);
         if (["succeeded", "failed", "cancelled"].includes(state)) return state;
+        await sleep(1_000);
       }
-      throw new Error(`run ${id} does not end`);
+      const logs = await run(`agentd logs ${id}; journalctl -q -u agentd -n 40 --no-pager`);
+      throw new Error(`run ${id} does not end\n${logs.stdout}${logs.stderr}`);
     },
   };
 }

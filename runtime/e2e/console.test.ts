@@ -105,6 +105,29 @@ describe("agentd system console", () => {
     TIMEOUT,
   );
 
+  it(
+    "installs only on a live system, and asks for the disk first",
+    async () => {
+      {
+        await using terminal = onTerminal(["--root", world.root, "system", "console"]);
+        await terminal.see(/l shows the log/);
+        terminal.type("i");
+        expect(terminal.shown()).not.toMatch(/Install to which disk/);
+      }
+      world.put("proc/cmdline", "boot=live quiet\n");
+      await using terminal = onTerminal(["--root", world.root, "system", "console"]);
+      await terminal.see(/i installs to a disk/);
+      terminal.type("i");
+      await terminal.see(/Install to which disk\? \(Enter leaves\)/);
+      terminal.type(`/dev/nonsense${ENTER}`);
+      await terminal.see(/no disk \/dev\/nonsense/);
+      await terminal.see(/Any key goes back/);
+      terminal.type("x");
+      await terminal.see(/Host key/);
+    },
+    TIMEOUT,
+  );
+
   it("without a terminal it is a usage error", async () => {
     const ended = await world.cli(["system", "console"]);
     expect(ended.code).toBe(2);

@@ -11,6 +11,7 @@ import type { ExitCode } from "../../protocol/error-code.js";
 import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
 import type { Output } from "../io.js";
+import { printError } from "../print-error.js";
 import { type DaemonGlimpse, type ScreenState, screenLines } from "./screen.js";
 import { troublesOf } from "./troubles.js";
 
@@ -29,7 +30,8 @@ export interface ConsoleOptions {
 
 /**
  * The screen of tty1 and the serial line, in the place of a login: drawn again only when something in it has changed. `l` shows the last
- * lines of the log, `s` the set-up while nobody can log in, `r` the same for who has lost access, where the boot menu asked for it.
+ * lines of the log, `s` the set-up while nobody can log in, `r` the same for who has lost access, where the boot menu asked for it, `i`
+ * the installation of a live system to a disk.
  * Ends at Enter with 4, for a login by whoever started it, and with its terminal; with `calm`, too, when nothing has changed for so
  * long: the screen stays where it is.
  */
@@ -78,8 +80,7 @@ async function act(key: string, state: ScreenState, command: Command): Promise<v
   if (key === "l") {
     io.stdout.write(CLEAR);
     await showLog(command);
-    io.stdout.write("\nAny key goes back.\n");
-    while ((await nextKey(command)) === undefined);
+    await anyKey(command);
   } else if ((key === "s" && !state.isSetUp) || (key === "r" && state.mayRecover)) {
     io.stdout.write(CLEAR);
     const { setUp } = await import("./set-up.js");
@@ -87,6 +88,25 @@ async function act(key: string, state: ScreenState, command: Command): Promise<v
     if (key === "r" && isDone) writeFileWhole(join(places.root, ANSWERED), "", { mode: 0o644 });
     io.stdout.write("\nBack in a moment.\n");
     await sleep(1_500);
+  } else if (key === "i" && state.machine.booted_from === "live") {
+    io.stdout.write(CLEAR);
+    await install(command);
+    await anyKey(command);
+  }
+}
+
+async function anyKey(command: Command): Promise<void> {
+  command.io.stdout.write("\nAny key goes back.\n");
+  while ((await nextKey(command)) === undefined);
+}
+
+/** The dialog of `agentd system install`. */
+async function install(command: Command): Promise<void> {
+  const { systemInstall } = await import("../verbs/system-install.js");
+  try {
+    await systemInstall(command, undefined, {});
+  } catch (thrown) {
+    printError(command.io, thrown, false);
   }
 }
 

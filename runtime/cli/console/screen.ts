@@ -38,7 +38,7 @@ export function screenLines(state: ScreenState, columns: number): readonly strin
     "",
     ...nextSteps(state),
     "",
-    `Enter logs in   l shows the log${isSetUp ? "" : "   s sets this machine up"}${mayRecover ? "   r gives access back" : ""}`,
+    `Enter logs in   l shows the log${isSetUp ? "" : "   s sets this machine up"}${mayRecover ? "   r gives access back" : ""}${machine.booted_from === "live" ? "   i installs to a disk" : ""}`,
   ];
   return lines.flatMap((line) => wrapped(plainText(line), columns));
 }
