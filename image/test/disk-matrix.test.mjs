@@ -97,7 +97,7 @@ describe("installed disks, the long matrix", () => {
 
   for (const [failure, how, reason] of /** @type {const} */ ([
     ["selftest", "whose selftest fails", /agentd selftest: a goal did not end/],
-    ["panic", "whose kernel panics", /it never came up/],
+    ["crash", "whose agentd crashes", /agentd\.service/],
     ["hang", "whose initrd hangs", /it never came up/],
     ["migration", "whose change of the database fails", /agentd/],
   ]))

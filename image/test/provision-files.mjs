@@ -60,10 +60,13 @@ export const WRONG_FILES = [
     text: "network:\n  ethernets:\n    e: {addresses: [192.0.2.1]}\n",
     says: /:3: network\.ethernets\.e\.addresses\[0\]/,
   },
-  { text: "hostname: fine\ntimezone: Mars/Olympus\n", says: /timezone: there is no Mars\/Olympus/ },
+  {
+    text: "hostname: fine\ntimezone: Mars/Olympus\n",
+    says: /:2: timezone: there is no Mars\/Olympus/,
+  },
   {
     text: "files: [{path: /etc/sudoers.d/x, content: x}]\n",
-    says: /files\[0\]\.path: .*belongs to the system/,
+    says: /:1: files\[0\]\.path: .*belongs to the system/,
   },
   { text: "hostname: [\n", says: /:\d+: / },
 ];

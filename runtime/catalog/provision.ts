@@ -12,8 +12,20 @@ import { checkRole } from "./role-checks.js";
 import { checkPolicy } from "./settings.js";
 
 export type ReadProvision =
-  | { readonly ok: true; readonly file: ProvisionFile; readonly notes: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly file: ProvisionFile;
+      readonly notes: readonly string[];
+      /** A fault that only the machine can see, as a fault of the text. */
+      readonly problemAt: (fault: Fault) => FileProblem;
+    }
   | { readonly ok: false; readonly problems: readonly FileProblem[] };
+
+interface Fault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly hint: string | null;
+}
 
 /** aaos.yaml, or cloud-init's user-data, which begins with `#cloud-config`. One wrong line refuses the whole. */
 export function readProvision(text: string, file: string): ReadProvision {
@@ -21,14 +33,15 @@ export function readProvision(text: string, file: string): ReadProvision {
   const parsed = parseYaml(ProvisionFile, text, file);
   if (!parsed.ok) return parsed;
   const { value, document } = parsed;
-  const problems = findings(value).map(({ path, message, hint }) => ({
-    file,
-    ...document.at(path),
-    field: formatField(path),
-    message,
-    hint: hint ?? null,
-  }));
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, file: value, notes: [] };
+  const problemAt = ({ path, message, hint }: Fault): FileProblem => ({
+    ...{ file, ...document.at(path), field: formatField(path), message, hint },
+  });
+  const problems = findings(value).map((fault) =>
+    problemAt({ ...fault, hint: fault.hint ?? null }),
+  );
+  return problems.length > 0
+    ? { ok: false, problems }
+    : { ok: true, file: value, notes: [], problemAt };
 }
 
 /** What the schema cannot see: roles and policy as their own files are judged, and names given twice. */
@@ -108,21 +121,20 @@ function readUserData(text: string, file: string): ReadProvision {
         message: issue.message,
         hint: null,
       }));
-  const problems = faults.map(({ path, message }) => ({
+  const problemAt = ({ path, message, hint }: Fault): FileProblem => ({
     file,
     // Our own key holds the fields by their names; the others have cloud-init's.
     ...parsed.document.at(
       Object.hasOwn(aaos, String(path[0])) ? ["aaos", ...path] : cloudPath(path),
     ),
-    field: formatField(path),
-    message,
-    hint: null,
-  }));
+    ...{ field: formatField(path), message, hint },
+  });
+  const problems = faults.map(({ path, message }) => problemAt({ path, message, hint: null }));
   if (problems.length > 0 || !checked.success) return { ok: false, problems };
   const ignored = Object.keys(parsed.value).filter((key) => !KNOWN.has(key));
   const notes =
     ignored.length === 0 ? [] : [`left alone, for it is cloud-init's: ${ignored.join(", ")}`];
-  return { ok: true, file: checked.data, notes };
+  return { ok: true, file: checked.data, notes, problemAt };
 }
 
 const CLOUD_NAMES: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
@@ -32,7 +32,7 @@ beforeEach(async () => {
   });
   useModel(world, "openai", model.openai_url);
   // Not looked at before the disk is full: it is the journal that finds out.
-  world.put("etc/aaos/agentd.yaml", "disk: {check_s: 15}\n");
+  world.put("etc/aaos/agentd.yaml", "disk: {check_s: 8}\n");
   await world.start();
 });
 
@@ -70,8 +70,12 @@ describe.skipIf(!isRoot)("a disk that is full before anybody has looked", () => 
       const refusal = world.cli(["submit", "Another", ...direct]);
       return refusal.then(({ stderr }) => (/full|MB left/.test(stderr) ? true : undefined));
     });
-    const { state: now } = (await world.json<{ run: { state: string } }>(["status", run])).run;
-    expect(["running", "paused"]).toContain(now);
+    const stateNow = async () =>
+      (await world.json<{ run: { state: string } }>(["status", run])).run.state;
+    expect(["running", "paused"]).toContain(await stateNow());
+    // Room for a word, but not enough to go on.
+    truncateSync(join(state, "fill"), statSync(join(state, "fill")).size - 1_000_000);
+    await waitFor("the pause", async () => ((await stateNow()) === "paused" ? true : undefined));
     rmSync(join(state, "fill"));
     const end = await waitFor("the end", async () => {
       const found = (await world.json<{ run: { state: string } }>(["status", run])).run;

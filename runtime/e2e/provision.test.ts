@@ -169,6 +169,11 @@ describe("aaos.yaml applied", () => {
     ],
     ["broken YAML", "hostname: [\n", /aaos\.yaml:/],
     [
+      "a file below what the system owns",
+      "files: [{path: /etc/sudoers.d/x, content: x}]\n",
+      /:1: files\[0\]\.path: .*belongs to the system/,
+    ],
+    [
       "an upgrade channel that is none",
       "upgrade: {channel: nightly}\n",
       /:1: upgrade\.channel: must be one of stable/,
@@ -279,6 +284,19 @@ describe("provisioning at the first boot", () => {
       source: "aaos.config=/srv/own.yaml",
     });
     expect(read("etc/hostname")).toBe("from-path\n");
+  });
+
+  it("what only the machine can judge is refused with its line, too", async () => {
+    volume({
+      "aaos.yaml":
+        "hostname: fine\ntimezone: Mars/Olympus\nfiles:\n  - {path: /etc/sudoers.d/x, content: x}\n",
+    });
+    const { state, problems } = await provisionAtBoot(context, never);
+    expect(state).toBe("refused");
+    expect(problems.join("\n")).toMatch(
+      /:2: timezone: there is no Mars[\s\S]*:4: files\[0\]\.path: .*belongs to the system/,
+    );
+    expect(existsSync(join(root, "etc"))).toBe(false);
   });
 
   it("a machine that somebody set up at its console is past its first boot", async () => {

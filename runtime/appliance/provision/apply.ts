@@ -1,6 +1,7 @@
-import { existsSync, rmSync, symlinkSync } from "node:fs";
+import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { editYaml } from "../../catalog/edit-yaml.js";
+import { formatField } from "../../catalog/file-problem.js";
 import { appliedText, yamlText } from "../../catalog/provision.js";
 import { readText } from "../../catalog/read-text.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
@@ -12,35 +13,10 @@ import type { VerbContext } from "../verb.js";
 import { setCredential } from "../verbs/set-credential.js";
 import { writeFileWhole } from "../write-file.js";
 import { fetchKeys } from "./fetch-keys.js";
+import { misfits, ZONES } from "./misfits.js";
 import { networkFiles } from "./network-files.js";
 
-const ZONES = "/usr/share/zoneinfo";
 const KEYS_DIR = "/etc/aaos/ssh/authorized_keys.d";
-/** What a file of `files` may not lie below: what the system and aaOS own. */
-const CLOSED = [
-  "/etc/aaos",
-  "/etc/systemd",
-  "/etc/ssh",
-  "/etc/sudoers",
-  "/usr",
-  "/boot",
-  "/proc",
-  "/sys",
-  "/run",
-  "/dev",
-  "/bin",
-  "/sbin",
-  "/lib",
-  "/var/lib/aaos",
-];
-const CLOSED_FILES = new Set([
-  "/etc/passwd",
-  "/etc/shadow",
-  "/etc/group",
-  "/etc/gshadow",
-  "/etc/fstab",
-]);
-
 /**
  * Makes the machine what the file says. Everything that can be refused is refused before anything is changed; key lists are read
  * before, too. `/etc/aaos/aaos.yaml` comes last: where it is, the file was applied whole.
@@ -53,7 +29,14 @@ export async function applyProvision(
   { keep }: { readonly keep: boolean } = { keep: true },
 ): Promise<readonly string[]> {
   const { machine, signal } = context;
-  mustFit(file, context);
+  const [misfit] = misfits(file, machine);
+  if (misfit !== undefined)
+    throw new AgentdError(
+      "invalid_file",
+      "apply aaos.yaml",
+      `${formatField(misfit.path)}: ${misfit.message}`,
+      { hint: misfit.hint },
+    );
   const keys = await Promise.all(file.users.map((user) => fetchKeys(user, request, signal)));
   const at = places({ root: machine.at("/") });
   const did: string[] = [];
@@ -104,32 +87,6 @@ function setUpgrade(file: string, upgrade: NonNullable<ProvisionFile["upgrade"]>
   );
   const read = readText(file);
   writeFileWhole(file, editYaml(read.ok ? read.text : "", changes), { mode: 0o644 });
-}
-
-/** What the schema cannot know: this machine's time zones, and which places are closed to files. */
-function mustFit({ timezone, files }: ProvisionFile, { machine }: VerbContext): void {
-  if (timezone !== undefined && !existsSync(machine.at(join(ZONES, timezone))))
-    throw refusal(
-      `timezone: there is no ${timezone} in ${ZONES}`,
-      "`timedatectl list-timezones` shows them.",
-    );
-  for (const [i, { path }] of files.entries()) {
-    const isClosed =
-      CLOSED_FILES.has(path) ||
-      path.split("/").includes("..") ||
-      CLOSED.some(
-        (dir) => path === dir || path.startsWith(`${dir}/`) || path.startsWith(`${dir}.d/`),
-      );
-    if (isClosed)
-      throw refusal(
-        `files[${i}].path: ${path} belongs to the system`,
-        "Use the fields of aaos.yaml for it.",
-      );
-  }
-}
-
-function refusal(message: string, hint: string): AgentdError {
-  return new AgentdError("invalid_file", "apply aaos.yaml", message, { hint });
 }
 
 async function setHostName(

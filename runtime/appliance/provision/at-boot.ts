@@ -3,11 +3,13 @@ import { formatProblem } from "../../catalog/file-problem.js";
 import { appliedText, readNetworkConfig, readProvision } from "../../catalog/provision.js";
 import type { ProvisionFile, ProvisionOutcome } from "../../protocol/provision-file.js";
 import { isLive } from "../disk/live-medium.js";
+import type { Machine } from "../machine.js";
 import type { VerbContext } from "../verb.js";
 import { writeFileWhole } from "../write-file.js";
 import { applyProvision } from "./apply.js";
 import { installAsTold } from "./install-as-told.js";
 import { isSetUp } from "./is-set-up.js";
+import { misfits } from "./misfits.js";
 import { findSource, type ProvisionSource } from "./sources.js";
 
 export const OUTCOME_FILE = "/run/aaos/provision.json";
@@ -33,7 +35,7 @@ async function attempt(context: VerbContext, request: typeof fetch): Promise<Pro
   if (found === undefined) return { state: "none", ...none };
   if (!found.ok) return refused(found.name, [found.problem]);
   const { source } = found;
-  const read = readSource(source);
+  const read = readSource(source, context.machine);
   if (!read.ok) return refused(source.name, read.problems);
   try {
     const { install } = read.file;
@@ -57,9 +59,11 @@ type Read =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** The file, and beside a user-data its network-config. */
-function readSource({ name, text, network }: ProvisionSource): Read {
+function readSource({ name, text, network }: ProvisionSource, machine: Machine): Read {
   const read = readProvision(text, name);
   if (!read.ok) return { ok: false, problems: read.problems.map(formatProblem) };
+  const unfit = misfits(read.file, machine).map((misfit) => formatProblem(read.problemAt(misfit)));
+  if (unfit.length > 0) return { ok: false, problems: unfit };
   if (network === undefined || read.file.network !== undefined) return read;
   const beside = readNetworkConfig(network, `network-config beside ${name}`);
   if (!beside.ok) return { ok: false, problems: beside.problems.map(formatProblem) };

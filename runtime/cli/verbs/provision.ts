@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { mustRun, openMachine } from "../../appliance/machine.js";
 import { applyProvision } from "../../appliance/provision/apply.js";
 import { provisionAtBoot } from "../../appliance/provision/at-boot.js";
+import { misfits } from "../../appliance/provision/misfits.js";
 import type { VerbContext } from "../../appliance/verb.js";
 import { controlDaemon } from "../../appliance/verbs/control-daemon.js";
 import { type FileProblem, formatProblem } from "../../catalog/file-problem.js";
@@ -57,8 +58,12 @@ function readWhole(
 ): { readonly file: ProvisionFile; readonly notes: readonly string[] } {
   const file = resolve(command.io.cwd, path);
   const read = readProvision(readTextFile(file), file);
-  if (read.ok) return read;
-  throw broken(file, read.problems);
+  if (!read.ok) throw broken(file, read.problems);
+  const { root } = command.places;
+  const machine = root === "/" ? openMachine() : openMachine(root, []);
+  const unfit = misfits(read.file, machine).map(read.problemAt);
+  if (unfit.length > 0) throw broken(file, unfit);
+  return read;
 }
 
 function broken(file: string, problems: readonly FileProblem[]): AgentdError {
