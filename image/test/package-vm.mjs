@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { copyFile, cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { env } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { command, quote } from "./host.mjs";
 
@@ -17,7 +18,7 @@ const MODEL_PORT = 8098;
 
 /** Everything that is handed in: the package, a later one, pages to fetch, a scripted model. @param {string} dir an empty folder */
 export async function handIn(dir) {
-  const deb = process.env["AAOS_DEB"] ?? (await builtPackage());
+  const deb = env["AAOS_DEB"] ?? (await builtPackage());
   await copyFile(deb, join(dir, "aaos.deb"));
   await laterPackage(deb, dir);
   await cp(join(checkout, "packaging/demo"), join(dir, "demo"), { recursive: true });
