@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { copyFile, cp, mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { env } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { command, quote } from "./host.mjs";
 
@@ -18,7 +17,8 @@ const MODEL_PORT = 8098;
 
 /** Everything that is handed in: the package, a later one, pages to fetch, a scripted model. @param {string} dir an empty folder */
 export async function handIn(dir) {
-  const deb = env["AAOS_DEB"] ?? (await builtPackage());
+  // biome-ignore lint/style/noProcessEnv: as image/make-root has it, for all that builds on a package
+  const deb = process.env["AAOS_DEB"] ?? (await builtPackage());
   await copyFile(deb, join(dir, "aaos.deb"));
   await laterPackage(deb, dir);
   await cp(join(checkout, "packaging/demo"), join(dir, "demo"), { recursive: true });
