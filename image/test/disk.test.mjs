@@ -112,7 +112,14 @@ describe("an installed disk", () => {
   it("an upgrade brings settings, users and identity along, and is kept when it works; the goal that was running ends after the start", async (t) => {
     await vm.must("echo mine >/etc/marker; useradd -m ada; echo kept >/data/file");
     const identity = await vm.must("cat /etc/machine-id /etc/aaos/ssh/*.pub");
+    const written = async () => Number(await vm.must("awk '{print $7 * 512}' /sys/block/vda/stat"));
+    const before = await written();
     const { durationMs } = await vm.run("agentd system upgrade /run/b/newer.raucb", LONG);
+    const size = Number(await vm.must("stat -c %s /run/b/newer.raucb"));
+    const amplification = ((await written()) - before) / size;
+    t.diagnostic(
+      `bundle ${size} bytes; written to the disk ${amplification.toFixed(2)} times that`,
+    );
     const run = await beginGoal(vm);
     assert.match(await stateOf(vm, run), /queued|planning|running/);
     const began = performance.now();
