@@ -82,10 +82,14 @@ export async function slotsOf(vm, options = "") {
   return JSON.parse(stdout);
 }
 
-/** Waits until the machine runs from the slot, over as many starts as that takes. @param {Vm} vm @param {string} slot */
-export async function untilSlot(vm, slot) {
+/** Waits until the machine runs from the slot, over as many starts as that takes, `starts` at least. @param {Vm} vm @param {string} slot @param {number} [starts] */
+export async function untilSlot(vm, slot, starts = 0) {
   const until = performance.now() + 2 * GATE_MS;
   while (performance.now() < until) {
+    if (startsOf(vm).length < starts) {
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      continue;
+    }
     const { stdout } = await vm.run("cat /proc/cmdline").catch(() => ({ stdout: "" }));
     if (stdout.includes(`rauc.slot=${slot}`)) return;
     await new Promise((resolve) => setTimeout(resolve, 2000));

@@ -116,6 +116,7 @@ describe("the life of an installed package", { timeout: 3_600_000 }, () => {
     await must(
       `printf secret | systemd-creds encrypt --name=aaos_x - /etc/credstore.encrypted/aaos_x`,
     );
+    await put("/etc/credstore/aaos_z", "secret", "600");
     await put("/etc/aaos/credentials/y", "secret", "600");
     await must("DEBIAN_FRONTEND=noninteractive apt-get purge -q -y aaos");
     assert.equal(await mounts(), untouched().mounts);

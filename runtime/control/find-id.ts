@@ -32,14 +32,22 @@ export function findApproval(reader: StoreReader, query: string): ApprovalId {
   return ApprovalId.parse(only("approval", query, reader.matchApproval(query)));
 }
 
-function only(
-  noun: "run" | "agent" | "approval" | "memory" | "schedule",
-  query: string,
-  found: readonly string[],
-): string {
+/** What shows the ids that there are. */
+const LISTS = {
+  run: "`agentd list --all` shows every run.",
+  agent: "`agentd list --all` shows every agent.",
+  approval: "`agentd approvals` shows what waits.",
+  memory: "`agentd memory list` shows every memory.",
+  schedule: "`agentd schedule list --all` shows every schedule.",
+} as const;
+
+function only(noun: keyof typeof LISTS, query: string, found: readonly string[]): string {
   const [first, ...rest] = found;
   if (first === undefined) {
-    throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`);
+    const hint = LISTS[noun];
+    throw new AgentdError("unknown_id", `find ${noun}`, `no ${noun} matches ${quote(query)}`, {
+      hint,
+    });
   }
   if (rest.length === 0) return first;
   const more = found.length > MAX_CANDIDATES ? ` and ${found.length - MAX_CANDIDATES} more` : "";

@@ -5,6 +5,7 @@ import { connectTo } from "../cli/client.js";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
 import type { ScriptedRule } from "../test/scripted-script.js";
 import { SEED } from "../test/seed-manifest.js";
+import { waitFor } from "./wait.js";
 import { lines, makeWorld, useModel, type WireLine, type World } from "./world.js";
 
 let world: World;
@@ -210,9 +211,14 @@ describe("the seed's manifest", () => {
       },
     );
     const { agent_id } = await connectTo(world.socket).call("agent.spawn", { manifest: SEED });
-    expect(await send("research-agent", "Remember that I like landlock")).toBe(
-      "I may not write it.",
-    );
+    const sent = send("research-agent", "Remember that I like landlock");
+    const asked = await waitFor("the approval", async () => {
+      const { pending } = await connectTo(world.socket).call("approval.list", {});
+      return pending[0];
+    });
+    expect(asked).toMatchObject({ agent_id, run_id: null, tool: "file_write", input: write });
+    expect((await world.cli(["deny", asked.id])).code).toBe(0);
+    expect(await sent).toBe("I may not write it.");
     expect(await world.json(["status", agent_id])).toMatchObject({
       agent: { name: "research-agent", model: "deepseek-chat", lifecycle: "persistent" },
     });

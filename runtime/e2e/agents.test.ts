@@ -258,6 +258,9 @@ describe("the budget of a manifest", () => {
     await world.start();
     expect(await send("keeper", "two")).toMatch(/agent keeper has used 1000 of its 1100 tokens/);
     expect((await journal(id, "usage_reported")).length).toBe(1);
+    expect((await world.cli(["status", id])).stdout).toMatch(
+      /budget .*\d+% {2}1\.0k of 1\.1k tokens/,
+    );
     const brief = manifest(
       "brief",
       "lifecycle: persistent\nbudget_config: {max_tokens: 1100, reset_period_seconds: 5}\n",

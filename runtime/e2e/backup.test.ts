@@ -22,6 +22,7 @@ import { verifyJournal } from "../audit/verify.js";
 import { askSystem } from "../cli/ask-system.js";
 import { callerOf } from "../protocol/caller.js";
 import { entropy, newRunId, submitted } from "../test/journal-fixture.js";
+import { type Ended, startAgentd } from "./agentd-process.js";
 
 const passphrase = "correct horse battery";
 let dir: string;
@@ -45,7 +46,10 @@ const boxes: Box[] = [];
 async function box(name: string): Promise<Box> {
   const home = join(dir, name);
   const [root, bin] = [join(home, "root"), join(home, "bin")];
-  for (const folder of [bin, join(root, "var/lib/aaos"), join(root, "etc/aaos/roles")])
+  for (const folder of [
+    bin,
+    ...["run", "var/lib/aaos", "etc/aaos/roles"].map((it) => join(root, it)),
+  ])
     mkdirSync(folder, { recursive: true });
   chmodSync(join(root, "var/lib/aaos"), 0o700);
   const program = (file: string, script: string) =>
@@ -56,7 +60,7 @@ async function box(name: string): Promise<Box> {
     "systemd-creds",
     `case $1 in encrypt) ${cipher};; decrypt) ${cipher} -d -in "$3" || exit 1;; esac`,
   );
-  const socketPath = join(home, "system.sock");
+  const socketPath = join(root, "run/aaos-system.sock");
   const stop = new AbortController();
   const server = createServer({ allowHalfOpen: true });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
@@ -220,4 +224,40 @@ it("where no stick is plugged in, usb: says so", async () => {
   await expect(
     askSystem("make-backup", { passphrase, usb: "" }, { socketPath: it.socketPath }),
   ).rejects.toMatchObject({ code: "usage", message: "no USB volume" });
+});
+
+/** The command line as an operator uses it, with an rclone that keeps what it is given in a folder. */
+function agentd({ root }: Box, ...args: string[]): Promise<Ended> {
+  const bin = join(dir, "rclone-bin");
+  mkdirSync(bin, { recursive: true });
+  const store = join(dir, "remote");
+  mkdirSync(store, { recursive: true });
+  const script = `#!/bin/sh\ncase $1 in rcat) cat >"${store}/\${2#*:}";; cat) exec cat "${store}/\${2#*:}";; esac\n`;
+  writeFileSync(join(bin, "rclone"), script, { mode: 0o755 });
+  writeFileSync(join(dir, "passphrase"), `${passphrase}\nanother line\n`);
+  const env = { PATH: `${bin}:/usr/bin:/bin`, HOME: join(dir, "home") };
+  const secret = ["--passphrase-file", join(dir, "passphrase")];
+  return startAgentd(["--root", root, "system", ...args, ...secret], { env }).ended;
+}
+
+it("the command line backs up to a file and to a remote, and restores from both; without a terminal it does not restore unasked", async () => {
+  const [old, fresh] = [await box("old"), await box("fresh")];
+  const journal = await open(database(old));
+  await journal.append([submitted(newRunId())]);
+  await journal.close();
+  const file = join(dir, "box.backup");
+  expect(await agentd(old, "backup", file)).toMatchObject({ code: 0 });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const remote = await agentd(old, "backup", "cloud:box.backup", "--json");
+  expect(JSON.parse(remote.stdout)).toMatchObject({ file: "cloud:box.backup" });
+  expect(await agentd(fresh, "restore", file)).toMatchObject({ code: 2 });
+  expect(existsSync(database(fresh))).toBe(false);
+  for (const source of [file, "cloud:box.backup"]) {
+    const { code, stdout, stderr } = await agentd(fresh, "restore", source, "--yes", "--json");
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(JSON.parse(stdout)).toMatchObject({ about: { events: 1 } });
+    expect(verifyJournal(database(fresh))).toMatchObject({ ok: true, events: 1 });
+  }
+  expect(readdirSync(join(dir, "home/.cache/aaos/restore"))).toEqual([]);
+  expect((await agentd(old, "backup", "cloud:no/such/folder")).code).toBe(1);
 });

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
 import { waitFor } from "./wait.js";
@@ -32,7 +33,7 @@ beforeEach(async () => {
   });
   useModel(world, "openai", model.openai_url);
   // Not looked at before the disk is full: it is the journal that finds out.
-  world.put("etc/aaos/agentd.yaml", "disk: {check_s: 15}\n");
+  world.put("etc/aaos/agentd.yaml", "disk: {check_s: 8}\n");
   await world.start();
 });
 
@@ -41,6 +42,23 @@ afterEach(async () => {
   if (isRoot) execFileSync("umount", ["-l", state]);
   await world[Symbol.asyncDispose]();
   await model.close();
+});
+
+describe.skipIf(!isRoot)("a daemon that starts on a full disk", () => {
+  it("is not given up by systemd: it ends after a while with the reason, at once when it is told to, and starts when there is room", async () => {
+    await world.stop();
+    fill();
+    const first = world.startRaw();
+    const soon = await Promise.race([first.ended, sleep(10_000)]);
+    expect(soon).toBeUndefined();
+    first.kill("SIGTERM");
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no room for/);
+    rmSync(join(state, "fill"));
+    await world.start();
+    expect((await world.cli(["audit", "verify"])).code).toBe(0);
+  }, 120_000);
 });
 
 /** Takes all the room that is left. */
@@ -70,8 +88,12 @@ describe.skipIf(!isRoot)("a disk that is full before anybody has looked", () => 
       const refusal = world.cli(["submit", "Another", ...direct]);
       return refusal.then(({ stderr }) => (/full|MB left/.test(stderr) ? true : undefined));
     });
-    const { state: now } = (await world.json<{ run: { state: string } }>(["status", run])).run;
-    expect(["running", "paused"]).toContain(now);
+    const stateNow = async () =>
+      (await world.json<{ run: { state: string } }>(["status", run])).run.state;
+    expect(["running", "paused"]).toContain(await stateNow());
+    // Room for a word, but not enough to go on.
+    truncateSync(join(state, "fill"), statSync(join(state, "fill")).size - 1_000_000);
+    await waitFor("the pause", async () => ((await stateNow()) === "paused" ? true : undefined));
     rmSync(join(state, "fill"));
     const end = await waitFor("the end", async () => {
       const found = (await world.json<{ run: { state: string } }>(["status", run])).run;

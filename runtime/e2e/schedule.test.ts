@@ -154,6 +154,16 @@ it("a time or a goal that cannot be is refused at once", async () => {
     2,
     expect.stringMatching(/no role "cook"/),
   ]);
+  expect(await refused("0 8 * * *", "--timezone", "Mars/One", "Eat")).toEqual([
+    2,
+    expect.stringMatching(/'Mars\/One' is no time zone/),
+  ]);
   expect(await refused("+1h")).toEqual([2, expect.stringMatching(/the goal is empty/)]);
   expect(await schedules("--all")).toEqual([]);
+  const odd = await world.cli(["audit", "query", "--kind", "schedule_add"]);
+  expect([odd.code, odd.stderr.split("\n")[0]]).toEqual([
+    2,
+    expect.stringMatching(/no kind 'schedule_add'; did you mean schedule_added\?/),
+  ]);
+  expect((await world.cli(["audit", "query", "--kind", "schedule_fired"])).code).toBe(0);
 });

@@ -41,6 +41,8 @@ const TokenReport = z.strictObject({
 export const AgentReport = z.strictObject({
   ...AgentSummary.shape,
   tokens: z.array(TokenReport),
+  /** What of its manifest's budget is used; empty where it has none, or does not live on. */
+  budgets: z.array(BudgetLine),
   /** As in a run's report. */
   confinement: z.array(z.string()).nullable(),
 });

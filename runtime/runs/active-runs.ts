@@ -40,8 +40,8 @@ export interface ActiveRuns {
    * may be aborted: then it is taken up to end it.
    */
   readonly takeUp: (id: RunId, state: RunState, stop?: AbortController) => ActiveRun;
-  /** Takes up what came to rest though its journal says that it goes on: the disk was full. */
-  readonly takeUpStranded: () => void;
+  /** What came to rest though its journal says that it goes on: the disk was full. Whoever moves one takes it out. */
+  readonly stranded: Map<RunId, RunState>;
   /** From now on no run that came to rest is taken up again. */
   readonly close: () => void;
 }
@@ -93,9 +93,7 @@ export function openActiveRuns(deps: EngineDeps, shared: Shared): ActiveRuns {
     get: (id) => active.get(id),
     all: () => [...active.values()],
     takeUp,
-    takeUpStranded: () => {
-      for (const [id, state] of [...stranded]) takeUp(id, state);
-    },
+    stranded,
     close: () => {
       closing = true;
     },

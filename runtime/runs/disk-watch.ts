@@ -28,10 +28,11 @@ export async function openDiskWatch(options: DiskWatchOptions): Promise<AsyncDis
   const look = async (): Promise<void> => {
     try {
       const found = await shortage(options, now.low ? ROOM_AGAIN : 1);
-      if (found !== undefined && !now.low) {
-        log("warn", "runs are paused: the disk is nearly full", { reason: found });
+      if (found !== undefined) {
+        if (!now.low) log("warn", "runs are paused: the disk is nearly full", { reason: found });
+        // Again each time: where the disk was quite full there was no room to write down that they are.
         await engine.hold(found);
-      } else if (found === undefined && (now.low || engine.isHeld())) {
+      } else if (now.low || engine.isHeld()) {
         log("info", "there is room on the disk again: runs go on");
         await engine.goOn();
       }

@@ -89,7 +89,7 @@ export function orders(
     isHeld: () => held !== undefined,
     goOn: async () => {
       held = undefined;
-      runs.takeUpStranded();
+      for (const [id, state] of [...runs.stranded]) runs.takeUp(id, state);
       const waiting = reader
         .runs({ all: false })
         .filter(({ state, paused }) => state === "paused" && paused?.startsWith(DISK_LOW) === true);
@@ -104,15 +104,18 @@ async function restForDisk(
   reason: string,
   order: (how: "pause", id: RunId, actor: string, reason: string) => Promise<void>,
 ): Promise<void> {
+  const pause = (id: RunId) => order("pause", id, "daemon", `${DISK_LOW}: ${reason}`);
   const going = runs.all().filter(({ moves }) => moves.now() !== "paused");
   await Promise.all(
     going.map(async ({ id, moves, rest }) => {
       // It may have ended while this was on its way.
       if (isRunEnded(moves.now())) return;
-      await order("pause", id, "daemon", `${DISK_LOW}: ${reason}`).catch(unlessFull);
+      await pause(id).catch(unlessFull);
       rest.abort(new LetGo());
     }),
   );
+  for (const id of [...runs.stranded.keys()])
+    await pause(id).then(() => runs.stranded.delete(id), unlessFull);
 }
 
 function unlessFull(thrown: unknown): void {

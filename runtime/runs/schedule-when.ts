@@ -20,6 +20,8 @@ export function parseWhen(text: string, timezone: string | undefined, nowMs: num
     if (once <= nowMs) throw refused(`${text} is past`);
     return { kind: "at", time: new Date(once).toISOString() };
   }
+  if (timezone !== undefined && !isTimeZone(timezone))
+    throw refused(`'${timezone}' is no time zone; write Europe/Berlin or the like`);
   const when = { kind: "cron", expression: text, timezone: timezone ?? null } as const;
   try {
     if (nextAfter(when, nowMs) === undefined) throw refused(`'${text}' never comes`);
@@ -66,6 +68,15 @@ function onceAt(text: string, nowMs: number): number | undefined {
   const time = Date.parse(text.length === 10 ? `${text}T00:00` : text.replace(" ", "T"));
   if (Number.isNaN(time)) throw refused(`'${text}' is no time; write 2026-12-01 08:00`);
   return time;
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function refused(message: string): AgentdError {

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errnoOf } from "../base/error-text.js";
@@ -10,7 +10,7 @@ const LOOK_MS = 10;
 /**
  * Ends what a daemon before this one left running, before anything of its runs is taken up: waits for its launcher, whose end the
  * kernel has asked for and which ends every confined process first; kills it where it does not end, and with it, by
- * pdeathsig(2const), all that it confined. Then kills what is left in the cgroup. Call it as the one writer of the database: two daemons
+ * pdeathsig(2const), all that it confined. Then kills what is left in the cgroup, and removes what lies in it. Call it as the one writer of the database: two daemons
  * never share a state directory. Remembers `launcherPid` for the next.
  */
 export async function endLeftovers(
@@ -25,7 +25,7 @@ export async function endLeftovers(
     if (Date.now() > end) process.kill(before.pid, "SIGKILL");
     await sleep(LOOK_MS);
   }
-  if (cgroup !== null) killGroup(cgroup);
+  if (cgroup !== null) await emptyGroup(cgroup);
   const started = launcherPid === null ? undefined : startOf(launcherPid);
   if (launcherPid === null || started === undefined) return;
   writeFileSync(`${file}.new`, `${launcherPid} ${started}\n`, { mode: 0o600 });
@@ -63,11 +63,30 @@ function startOf(pid: number): string | undefined {
   }
 }
 
-/** cgroup.kill (Linux 5.14) ends everything below at once. */
-function killGroup(parent: string): void {
+/** cgroup.kill (Linux 5.14) ends everything below at once; a group is busy until its last process is gone, and stays if it never is. */
+async function emptyGroup(parent: string): Promise<void> {
   try {
     writeFileSync(join(parent, "cgroup.kill"), "1");
   } catch (thrown) {
     if (errnoOf(thrown) !== "ENOENT") throw thrown;
   }
+  const end = Date.now() + PATIENCE_MS;
+  while (!removeGroups(parent) && Date.now() < end) await sleep(LOOK_MS);
+}
+
+/** True when no group is left below: those of agents, and the leaves in them. */
+function removeGroups(parent: string): boolean {
+  const below = readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const removed = below.map(({ name }) => {
+    const group = join(parent, name);
+    try {
+      if (!removeGroups(group)) return false;
+      rmdirSync(group);
+      return true;
+    } catch (thrown) {
+      // One that is gone has removed itself; a busy one is asked again.
+      return errnoOf(thrown) === "ENOENT";
+    }
+  });
+  return removed.every(Boolean);
 }

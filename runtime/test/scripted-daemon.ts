@@ -195,4 +195,5 @@ const NO_AGENTS: ControlDeps["engine"]["agents"] = {
   ...{ clear: refuse, invoke: refuse, deliver: refuse },
   checkAddressee: () => undefined,
   isLiving: () => false,
+  budgets: () => [],
 };

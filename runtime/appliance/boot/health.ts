@@ -25,12 +25,13 @@ export interface Health {
 const DEGRADED = "/run/aaos/degraded";
 const REPORT = "/run/aaos/selftest.json";
 const POLL_MS = 3000;
+const FAILURES = 2;
 /** systemd has started it that often: it crashes, it is not slow. */
 const MAX_RESTARTS = 4;
 
 /**
  * Proves that the running slot works: its services are up, agentd answers, and has carried a goal out in confinement. Until the
- * deadline what is not yet so may become so; what cannot get better ends it at once. Then: proven, it is kept, and if the boot chooser
+ * deadline what is not yet so may become so; what fails twice ends it at once. Then: proven, it is kept, and if the boot chooser
  * had left another slot for it, that one's story is told. Not proven, it is left by a reboot, if it has never been proven; a slot that
  * once was stays up, for whoever comes to look.
  */
@@ -86,12 +87,15 @@ async function findProblem({ machine, started, signal }: Health): Promise<string
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), started.healthDeadlineMs);
   let problem = "nothing was looked at";
+  let failures = 0;
   try {
     while (performance.now() < until) {
       const looked = await look(machine, AbortSignal.any([signal, late.signal]));
       if (looked === "well") return undefined;
       problem = looked.problem;
-      if (looked.final) return problem;
+      // Once may be a machine that is busy with its own start.
+      failures += looked.final ? 1 : 0;
+      if (failures === FAILURES) return problem;
       await sleep(POLL_MS, undefined, { signal });
     }
   } finally {

@@ -46,15 +46,18 @@ const SELFTEST_FILE = "/run/aaos/selftest.json";
 export function machineStatus(places: Places): MachineStatus {
   const at = (path: string): string => join(places.root, path);
   const release = keyValues(textOr(at("/etc/os-release")) ?? "");
+  const booted_from = bootedFrom(textOr(at("/proc/cmdline")) ?? "");
+  // A slot is an image that is exactly full.
+  const roots = booted_from.startsWith("slot ") ? [] : ["/"];
   return {
     product:
       release.get("ID") === "aaos" ? "aaOS" : `aaOS on ${release.get("PRETTY_NAME") ?? "Linux"}`,
     version: VERSION,
-    booted_from: bootedFrom(textOr(at("/proc/cmdline")) ?? ""),
+    booted_from,
     host: hostname(),
     uptime_s: Math.round(uptime()),
     memory: memory(),
-    disks: ["/", "/mnt/data", places.stateDir].flatMap(diskStatus),
+    disks: [...roots, "/mnt/data", places.stateDir].flatMap(diskStatus),
     temperature_c: temperature(),
     network: cards(),
     host_key: fingerprint([at("/etc/aaos/ssh"), at("/etc/ssh")]),

@@ -2,9 +2,11 @@ import { createWriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { errorText } from "../../base/error-text.js";
+import { suggest } from "../../base/suggest.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { SignedHead, type WireEvent } from "../../protocol/control.js";
 import type { ExitCode } from "../../protocol/error-code.js";
+import { EVENT_KINDS } from "../../protocol/event.js";
 import { allEvents } from "../all-events.js";
 import { connectTo, type MethodInput } from "../client.js";
 import type { Command } from "../command.js";
@@ -162,7 +164,17 @@ function printEvent(command: Command, event: WireEvent): void {
   );
 }
 
+/** A kind that does not exist would match nothing, and look like a quiet machine. */
+function requireKinds(kinds: readonly string[]): void {
+  const unknown = kinds.find((kind) => !EVENT_KINDS.includes(kind));
+  if (unknown === undefined) return;
+  const near = suggest(unknown, EVENT_KINDS);
+  const help = near === undefined ? "" : `; did you mean ${near}?`;
+  throw new AgentdError("usage", "filter events", `there is no kind '${unknown}'${help}`);
+}
+
 function filterOf({ run, agent, kind, since, until }: AuditOptions): MethodInput<"audit.query"> {
+  requireKinds(kind ?? []);
   return {
     ...(run === undefined ? {} : { run_id: checked(run) }),
     ...(agent === undefined ? {} : { agent_id: checked(agent) }),

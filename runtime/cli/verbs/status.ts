@@ -83,6 +83,7 @@ function printAgent(command: Command, agent: AgentReport): void {
     ["started", agent.started_at],
     ["time", elapsed(agent.started_at, agent.ended_at)],
     ["usage", formatUsage(agent.usage)],
+    ...agent.budgets.map((line) => ["budget", budgetBar(line, style)] as const),
     ["confinement", confinement(agent.confinement)],
   ]);
   printLine(command, "");

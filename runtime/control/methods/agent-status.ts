@@ -5,7 +5,7 @@ import { findAgent } from "../find-id.js";
 import type { CallHandler } from "../handler.js";
 
 /** One agent with its tokens. */
-export function agentStatus({ reader }: ControlDeps): CallHandler<"agent.status"> {
+export function agentStatus({ reader, engine }: ControlDeps): CallHandler<"agent.status"> {
   return ({ agent_id }) => {
     const id = findAgent(reader, agent_id);
     const agent = reader.agent(id);
@@ -13,6 +13,7 @@ export function agentStatus({ reader }: ControlDeps): CallHandler<"agent.status"
     return {
       ...agent,
       tokens: [...agent.tokens],
+      budgets: [...engine.agents.budgets(id)],
       confinement: confinementInForce(reader, { agent_id: id }),
     };
   };

@@ -1,10 +1,12 @@
 import { ulid } from "../../base/ulid.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { AgentReport, AgentSpec } from "../../protocol/agents-port.js";
+import type { BudgetLine } from "../../protocol/budget.js";
 import type { NewEvent } from "../../protocol/event.js";
 import type { AgentId } from "../../protocol/ids.js";
 import type { Json } from "../../protocol/json.js";
 import type { ToolResult } from "../../protocol/tool-call.js";
+import { budgetLines } from "../budgets/budget-lines.js";
 import { callTool, toolCallDeps } from "../call-tool.js";
 import { actorOf, type Peer } from "../peer.js";
 import { takeUpAgent } from "../spawn-agent.js";
@@ -70,6 +72,8 @@ export interface AgentOperations {
     beside: (to: AgentId) => readonly NewEvent[],
   ) => Promise<void>;
   readonly isLiving: (id: AgentId) => boolean;
+  /** What of its own budget is used; nothing for one that does not live on. */
+  readonly budgets: (id: AgentId) => readonly BudgetLine[];
 }
 
 const SCHEDULE = "schedule";
@@ -121,6 +125,10 @@ export function operateAgents(agents: Agents, place: WorkPlace): AgentOperations
       await agents.post(one, letter(message, SCHEDULE, peer), beside(one.id));
     },
     isLiving: (id) => agents.get(id) !== undefined,
+    budgets: (id) => {
+      const account = agents.get(id)?.account;
+      return account === undefined ? [] : budgetLines(account, deps.entropy.now());
+    },
   };
 }
 
