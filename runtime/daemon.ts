@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { startLauncher } from "./confinement.js";
 import { openGate } from "./control/access.js";
 import { openApi } from "./control/api.js";
@@ -9,6 +10,7 @@ import { keepTold, statusText } from "./keep-told.js";
 import { openLiveConfiguration } from "./live-configuration.js";
 import { openMcpServer } from "./mcp-server.js";
 import { openNotices } from "./notify.js";
+import { AgentdError } from "./protocol/agentd-error.js";
 import type { Caller } from "./protocol/caller.js";
 import type { ExitCode } from "./protocol/error-code.js";
 import { closeRooms, type DaemonOptions, logTo, openRooms, type Rooms } from "./rooms.js";
@@ -19,6 +21,11 @@ import { type Hangups, hearHangups, stopSignal } from "./signals.js";
 import { openTelemetry } from "./telemetry.js";
 import { VERSION } from "./version.js";
 
+/**
+ * systemd gives a daemon up that fails five times in a minute. One that finds the disk full at its start ends later, so that it is started
+ * again and again until there is room. In ms.
+ */
+const FULL_DISK_WAIT_MS = 15_000;
 /** How long a stopping daemon waits for tool calls under way, in ms. */
 const STOP_GRACE_MS = 5_000;
 
@@ -29,12 +36,18 @@ const STOP_GRACE_MS = 5_000;
 export async function runDaemon(options: DaemonOptions): Promise<ExitCode> {
   const launcher = startLauncher(options.nativeDir);
   const signals = { stop: stopSignal(), hangups: hearHangups() };
-  const rooms = await openRooms(openLiveConfiguration(options), options, launcher);
   try {
-    await serve(rooms, signals);
-    return 0;
-  } finally {
-    await closeRooms(rooms);
+    const rooms = await openRooms(openLiveConfiguration(options), options, launcher);
+    try {
+      await serve(rooms, signals);
+      return 0;
+    } finally {
+      await closeRooms(rooms);
+    }
+  } catch (thrown) {
+    const isFull = thrown instanceof AgentdError && thrown.code === "disk_full";
+    if (isFull) await Promise.race([signals.stop, sleep(FULL_DISK_WAIT_MS)]);
+    throw thrown;
   }
 }
 

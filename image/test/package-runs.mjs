@@ -13,7 +13,8 @@ rmdir /output/lost+found; chown root:aaos /output; chmod 2775 /output
 perl -e '
   # FS_IOC_FSSETXATTR: FS_XFLAG_PROJINHERIT and the project.
   open my $top, "<", "/output" or die "open: $!";
-  ioctl($top, 0x401c5820, pack("L5x8", 0x200, 0, 0, 7, 0)) or die "ioctl: $!";
+  my $attributes = pack("L5x8", 0x200, 0, 0, 7, 0);
+  ioctl($top, 0x401c5820, $attributes) or die "ioctl: $!";
   # quotactl(2), Q_SETQUOTA of PRJQUOTA: if_dqblk with the limits of blocks of 1 KiB, and QIF_BLIMITS.
   my ($disk, $limits) = ("/dev/nvme0n2", pack("Q8L2", 16384, 16384, 0, 0, 0, 0, 0, 0, 1, 0));
   syscall(179, (0x800008 << 8) | 2, $disk, 7, $limits) == 0 or die "quotactl: $!";

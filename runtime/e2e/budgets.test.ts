@@ -269,6 +269,39 @@ describe("a step that is tried again", () => {
   );
 
   it(
+    "A24-12 goes up for what its role heeds alone: replies that were cut off, and the same call again and again",
+    async () => {
+      role(
+        "climber",
+        `${LADDER("{max_attempts: 4, on: [step_failed]}")}\nescalate_on: [max_tokens, tool_repeat_guard]`.replace(
+          "capabilities: []",
+          'capabilities: ["tool: echo"]',
+        ),
+      );
+      const echo = { tool_calls: [{ name: "echo", input: { message: "again" } }] };
+      await start(
+        { ...fails, times: 1 },
+        { match: { model: "scripted-1" }, reply: { text: "half of", finish: "length" } },
+        {
+          match: { model: "scripted-2" },
+          reply: ({ tool_results }) => (tool_results.length < 4 ? echo : "ERROR: I go in circles"),
+        },
+        { reply: "It is done." },
+      );
+      const run = await submit("--role", "climber");
+      expect((await ended(run)).state).toBe("succeeded");
+      const events = await world.events(run);
+      const raised = events.filter(({ kind }) => kind === "subtask_model_escalated");
+      expect(raised).toMatchObject([
+        { from_tier: 0, to_model: "scripted-2", reason: "max_tokens" },
+        { from_tier: 1, to_model: "scripted-3", reason: "tool_repeat_guard" },
+      ]);
+      expect(events.filter(({ kind }) => kind === "subtask_started")).toHaveLength(4);
+    },
+    TIMEOUT,
+  );
+
+  it(
     "is tried again for the kinds of errors that `retry.on` names, and for no other",
     async () => {
       role("climber", LADDER("{max_attempts: 3, on: [output_missing]}"));

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
 import { waitFor } from "./wait.js";
@@ -41,6 +42,23 @@ afterEach(async () => {
   if (isRoot) execFileSync("umount", ["-l", state]);
   await world[Symbol.asyncDispose]();
   await model.close();
+});
+
+describe.skipIf(!isRoot)("a daemon that starts on a full disk", () => {
+  it("is not given up by systemd: it ends after a while with the reason, at once when it is told to, and starts when there is room", async () => {
+    await world.stop();
+    fill();
+    const first = world.startRaw();
+    const soon = await Promise.race([first.ended, sleep(10_000)]);
+    expect(soon).toBeUndefined();
+    first.kill("SIGTERM");
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no room for/);
+    rmSync(join(state, "fill"));
+    await world.start();
+    expect((await world.cli(["audit", "verify"])).code).toBe(0);
+  }, 120_000);
 });
 
 /** Takes all the room that is left. */
