@@ -87,7 +87,7 @@ describe("the ISO, every way", () => {
       t.diagnostic(await vm.must("free --mega; date; swapon --show"));
       for (const missing of [
         /Network +no card was found/,
-        /! No time server has set the clock: 20/,
+        /! No time server has set the clock, which says 20/,
         /! There is no disk: this system runs from its medium/,
         /! Only \d+ MB of memory/,
         /agentd +runs/,

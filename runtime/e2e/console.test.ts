@@ -221,7 +221,7 @@ describe("the screen", () => {
     for (const part of [
       /! The data volume is not in use: no data/,
       /! \/ is full/,
-      /! No time server has set the clock: 1970-01-01 00:00 UTC/,
+      /! No time server has set the clock, which says 1970-01-01/,
       /! There is no disk/,
       /! Only 1024 MB of memory/,
     ])

@@ -34,7 +34,7 @@ export interface WebWorkerOptions {
 /** How much longer than its own timeout a request is waited for: a worker that has lost its wits does not hold an agent. */
 const GRACE_MS = 2_000;
 /** The same for a worker that has not answered anything yet: its process may still be starting, on a machine as slow as they come. */
-const FIRST_GRACE_MS = 60_000;
+const FIRST_GRACE_MS = 120_000;
 
 interface Pending {
   readonly request: WebRequest;

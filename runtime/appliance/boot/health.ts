@@ -153,7 +153,7 @@ async function selftest(machine: Machine, signal: AbortSignal): Promise<Looked> 
   } catch {
     return { problem: "agentd selftest did not end", final: false };
   }
-  return { problem: `agentd selftest: ${said.replaceAll("\n", " | ").slice(-600)}`, final: true };
+  return { problem: `agentd selftest: ${said.replaceAll("\n", " | ").slice(0, 600)}`, final: true };
 }
 
 const ErrorAnswer = z.object({ error: z.object({ kind: z.string(), message: z.string() }) });

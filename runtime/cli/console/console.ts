@@ -42,7 +42,8 @@ export async function runConsole(
   const { io } = command;
   let shown = "";
   let pressed = first;
-  let changed = performance.now();
+  /** Looks without a change: not time, of which a busy machine may have lost some. */
+  let calm = 0;
   let daemon: DaemonGlimpse | null = null;
   while (!command.signal.aborted) {
     const state = await stateOf(command, daemon);
@@ -50,14 +51,15 @@ export async function runConsole(
     const text = screenLines(state, widthOf(io.stdout)).join("\n");
     if (text !== shown) {
       io.stdout.write(`${CLEAR}${text}\n`);
-      changed = performance.now();
+      calm = 0;
     }
     shown = text;
     const key = pressed ?? (await nextKey(command));
     pressed = undefined;
     if (key === "closed") return 0;
     if (key === undefined) {
-      if (calmMs !== undefined && performance.now() - changed > calmMs) return 0;
+      calm += 1;
+      if (calmMs !== undefined && calm * REFRESH_MS >= calmMs) return 0;
       continue;
     }
     if (key === "\r" || key === "\n") {

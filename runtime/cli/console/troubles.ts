@@ -29,7 +29,8 @@ export function troublesOf(around: Surroundings): readonly string[] {
     ...(isTimeSet
       ? []
       : [
-          `No time server has set the clock: ${new Date(now).toISOString().slice(0, 16).replace("T", " ")} UTC`,
+          // To the day: what changed each minute would never come to rest.
+          `No time server has set the clock, which says ${new Date(now).toISOString().slice(0, 10)}`,
         ]),
     ...(isLive && blockDevices.every((name) => NO_DISK.test(name))
       ? ["There is no disk: this system runs from its medium and keeps nothing"]
