@@ -99,7 +99,7 @@ async function pausedLaunch(on: ProbeHost) {
 }
 
 async function isGone(pid: string): Promise<boolean> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 1_500; tries++) {
     const state = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
     if (state === "" || /\) Z/.test(state)) return true;
     await sleep(20);
