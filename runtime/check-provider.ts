@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { candidateFile, credentialOf } from "./appliance/configure/apply-provider.js";
 import type { ProviderChoice } from "./appliance/configure/provider-changes.js";
 import { readSettings } from "./catalog/settings.js";
-import { networkOf } from "./live-models.js";
+import { networkOf } from "./network-of.js";
 import type { Places } from "./protocol/places.js";
 import type { ProvidersFile } from "./protocol/providers-file.js";
 import { openModels } from "./providers/directory.js";

@@ -3,10 +3,10 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Configuration } from "./configuration.js";
 import type { Confinement } from "./confinement.js";
-import { networkOf } from "./live-models.js";
 import type { EmbedderChoice } from "./memory/embedder.js";
 import type { Memory } from "./memory/memory.js";
 import { type MemoryOptions, openMemory } from "./memory/open-memory.js";
+import { networkOf } from "./network-of.js";
 import { type EmbeddingsOptions, embeddingsWish } from "./providers/embeddings.js";
 
 /** The packages of the local model: they come with a checkout, and with the Debian package `aaos-embeddings`. */

@@ -3,7 +3,7 @@ import { command } from "./control/notify/command.js";
 import { noticeOf } from "./control/notify/notice.js";
 import { sendNotices } from "./control/notify/send-notices.js";
 import { webhook } from "./control/notify/webhook.js";
-import { networkOf } from "./live-models.js";
+import { networkOf } from "./network-of.js";
 import { providerFetch } from "./providers/network.js";
 import type { Rooms } from "./rooms.js";
 

@@ -1,11 +1,9 @@
-import { readFileSync } from "node:fs";
 import { readSettings } from "./catalog/settings.js";
+import { networkOf } from "./network-of.js";
 import type { Places } from "./protocol/places.js";
 import { providerFetch } from "./providers/network.js";
 
-/** A fetch as `proxy:` and `ca_files:` of agentd.yaml say. */
+/** A fetch as agentd.yaml says. Throws `invalid_file` for an authority's file that cannot be read. */
 export function outbound(places: Places): typeof fetch {
-  const { proxy, ca_files } = readSettings(places.settingsFile);
-  const ca = ca_files.map((file) => readFileSync(file, "utf8"));
-  return providerFetch({ ca, ...(proxy === undefined ? {} : { proxy }) });
+  return providerFetch(networkOf({ settings: readSettings(places.settingsFile) }));
 }

@@ -2,7 +2,7 @@ import { readProviders, readSettings } from "./catalog/settings.js";
 import { landlockAbiOf, proveConfinement, startLauncher } from "./confinement.js";
 import { type CredentialSources, readCredential } from "./credentials.js";
 import { diagnose } from "./doctor.js";
-import { networkOf } from "./live-models.js";
+import { networkOf } from "./network-of.js";
 import type { DoctorCheck } from "./protocol/control-results.js";
 import type { Places } from "./protocol/places.js";
 import { PolicyFile } from "./protocol/policy-file.js";

@@ -1,41 +1,27 @@
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openReader } from "../store/open-reader.js";
 import { entropy, note } from "../test/journal-fixture.js";
+import { mountSmallDisk, type SmallDisk } from "../test/small-disk.js";
 import { openJournal } from "./journal.js";
 import { verifyJournal } from "./verify.js";
 
 /** A file system of 3 MB, until it is disposed; undefined where this user may not mount. */
-function smallDisk(): (Disposable & { readonly dir: string }) | undefined {
+function smallDisk(): SmallDisk | undefined {
   const dir = mkdtempSync(join(tmpdir(), "aaos-disk-full-"));
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=3m", "tmpfs", dir]);
-  if (mounted.status !== 0) {
-    rmSync(dir, { recursive: true });
-    return undefined;
-  }
-  return {
-    dir,
-    [Symbol.dispose]: () => {
-      spawnSync("umount", ["-l", dir]);
-      rmSync(dir, { recursive: true });
-    },
-  };
-}
-
-/** Takes all the room that is left. */
-function fill(dir: string): string {
-  const file = join(dir, "filler");
-  for (let size = 1_048_576; size >= 4_096; size /= 4) {
-    try {
-      for (;;) writeFileSync(file, Buffer.alloc(size), { flag: "a" });
-    } catch {
-      // Full at this grain; the next is finer.
+  const disk = mountSmallDisk(dir, 3);
+  if (disk === undefined) rmSync(dir, { recursive: true });
+  return (
+    disk && {
+      ...disk,
+      [Symbol.dispose]: () => {
+        disk[Symbol.dispose]();
+        rmSync(dir, { recursive: true });
+      },
     }
-  }
-  return file;
+  );
 }
 
 it("a full disk rejects appends with disk_full and harms nothing; with room again they go on", async (context) => {
@@ -47,7 +33,7 @@ it("a full disk rejects appends with disk_full and harms nothing; with room agai
   const path = join(disk.dir, "aaos.db");
   const journal = await openJournal({ path, entropy, redact: (text) => text });
   const before = await journal.append([note("before")]);
-  const filler = fill(disk.dir);
+  const filler = disk.fill();
 
   const attempts = Array.from({ length: 20 }, (_, i) =>
     journal.append([note(`${i}${"x".repeat(60_000)}`)]),
@@ -74,7 +60,7 @@ it("a database that cannot be made for want of room is refused with disk_full", 
     context.skip("needs the right to mount a tmpfs");
     return;
   }
-  fill(disk.dir);
+  disk.fill();
   const path = join(disk.dir, "aaos.db");
   const opening = openJournal({ path, entropy, redact: (text) => text });
   await expect(opening).rejects.toMatchObject({ code: "disk_full" });

@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
+import { mountSmallDisk, type SmallDisk } from "../test/small-disk.js";
 import { waitFor } from "./wait.js";
 import { makeWorld, useModel, type World } from "./world.js";
 
@@ -12,12 +12,13 @@ const isRoot = process.getuid?.() === 0;
 let world: World;
 let model: ScriptedModel;
 let state: string;
+let disk: SmallDisk | undefined;
 
 beforeEach(async () => {
   world = await makeWorld();
   state = join(world.root, "var/lib/aaos");
-  mkdirSync(state, { recursive: true });
-  if (isRoot) execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", state]);
+  disk = mountSmallDisk(state, 24);
+  if (isRoot) expect(disk).toBeDefined();
   const echo = (message: string) => ({ tool_calls: [{ name: "echo", input: { message } }] });
   model = await startScriptedModel({
     rules: [
@@ -39,7 +40,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await world.stop();
-  if (isRoot) execFileSync("umount", ["-l", state]);
+  disk?.[Symbol.dispose]();
   await world[Symbol.asyncDispose]();
   await model.close();
 });
@@ -47,7 +48,7 @@ afterEach(async () => {
 describe.skipIf(!isRoot)("a daemon that starts on a full disk", () => {
   it("is not given up by systemd: it ends after a while with the reason, at once when it is told to, and starts when there is room", async () => {
     await world.stop();
-    fill();
+    disk?.fill();
     const first = world.startRaw();
     const soon = await Promise.race([first.ended, sleep(10_000)]);
     expect(soon).toBeUndefined();
@@ -61,17 +62,6 @@ describe.skipIf(!isRoot)("a daemon that starts on a full disk", () => {
   }, 120_000);
 });
 
-/** Takes all the room that is left. */
-function fill(): void {
-  for (let size = 1_048_576; size >= 4_096; size /= 4) {
-    try {
-      for (;;) writeFileSync(join(state, "fill"), Buffer.alloc(size), { flag: "a" });
-    } catch {
-      // Full at this grain; the next is finer.
-    }
-  }
-}
-
 describe.skipIf(!isRoot)("a disk that is full before anybody has looked", () => {
   it("fails no run and no agent: they rest where they stood, new goals are refused, and all go on when there is room", async () => {
     const file = world.put(
@@ -83,7 +73,7 @@ describe.skipIf(!isRoot)("a disk that is full before anybody has looked", () => 
     const run = (await world.cli(["submit", "Look at it", ...direct, "--detach"])).stdout.trim();
     await waitFor("the first turns", () => (model.requests.length > 2 ? true : undefined));
     await world.cli(["agents", "send", "keeper", "--no-wait", "Keep it"]);
-    fill();
+    disk?.fill();
     await waitFor("the full disk", () => {
       const refusal = world.cli(["submit", "Another", ...direct]);
       return refusal.then(({ stderr }) => (/full|MB left/.test(stderr) ? true : undefined));

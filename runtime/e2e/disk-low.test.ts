@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ScriptedModel, startScriptedModel } from "../test/scripted-model.js";
+import { mountSmallDisk, type SmallDisk } from "../test/small-disk.js";
 import { waitFor } from "./wait.js";
 import { makeWorld, useModel, type World } from "./world.js";
 
@@ -11,12 +11,13 @@ const isRoot = process.getuid?.() === 0;
 let world: World;
 let model: ScriptedModel;
 let state: string;
+let disk: SmallDisk | undefined;
 
 beforeEach(async () => {
   world = await makeWorld();
   state = join(world.root, "var/lib/aaos");
-  mkdirSync(state, { recursive: true });
-  if (isRoot) execFileSync("mount", ["-t", "tmpfs", "-o", "size=48m,mode=0700", "tmpfs", state]);
+  disk = mountSmallDisk(state, 48);
+  if (isRoot) expect(disk).toBeDefined();
   const call = { name: "echo", input: { message: "on" } };
   model = await startScriptedModel({
     rules: [{ delayMs: 1_500, times: 1, reply: { tool_calls: [call] } }, { reply: "Here it is." }],
@@ -28,7 +29,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await world.stop();
-  if (isRoot) execFileSync("umount", ["-l", state]);
+  disk?.[Symbol.dispose]();
   await world[Symbol.asyncDispose]();
   await model.close();
 });

@@ -12,7 +12,7 @@ export class ByteReader {
   /** So many bytes, or as many as there are before the end. */
   async upTo(bytes: number): Promise<Buffer> {
     while (this.#heldBytes < bytes && (await this.#more()));
-    const all = Buffer.concat(this.#held);
+    const all = this.#joined();
     this.#hold(all.subarray(bytes));
     return all.subarray(0, bytes);
   }
@@ -20,7 +20,7 @@ export class ByteReader {
   /** The text up to the next newline, which is taken and not given; at most `max` bytes of it are looked at. */
   async line(max: number): Promise<string> {
     for (;;) {
-      const all = Buffer.concat(this.#held);
+      const all = this.#joined();
       this.#hold(all);
       const end = all.indexOf(0x0a);
       if (end >= 0) {
@@ -35,6 +35,12 @@ export class ByteReader {
   async ended(): Promise<boolean> {
     while (this.#heldBytes === 0) if (!(await this.#more())) return true;
     return false;
+  }
+
+  /** A single piece is not copied: most of what is read is cut from one. */
+  #joined(): Buffer {
+    const [first, second] = this.#held;
+    return first !== undefined && second === undefined ? first : Buffer.concat(this.#held);
   }
 
   #hold(rest: Buffer): void {

@@ -1,7 +1,5 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
-import type { Writable } from "node:stream";
 import { chooseDisk, type Disk, listDisks } from "../../appliance/disk/find-disk.js";
 import { installDisk } from "../../appliance/disk/install-disk.js";
 import { BOOT_FILES, LIVE_SYSTEM } from "../../appliance/disk/live-medium.js";
@@ -9,6 +7,7 @@ import { openMachine } from "../../appliance/machine.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { MIN_DISK_BYTES } from "../../protocol/disk-layout.js";
 import type { ExitCode } from "../../protocol/error-code.js";
+import { askLine } from "../ask-line.js";
 import type { Command } from "../command.js";
 import { printJson, printLine } from "../print.js";
 import { progressLine } from "../progress-line.js";
@@ -83,18 +82,8 @@ async function askedFor(command: Command, disks: readonly Disk[]): Promise<strin
   listed(command, disks);
   const { io, json } = command;
   if (json || io.stdin.isTTY !== true) return undefined;
-  const answer = await question(command, "Install to which disk? (Enter leaves) ");
+  const answer = await askLine(command, "Install to which disk? (Enter leaves) ");
   return answer === "" ? undefined : answer;
-}
-
-async function question({ io }: Command, text: string): Promise<string> {
-  // On a terminal standard output is the process's own stream.
-  const lines = createInterface({ input: io.stdin, output: io.stdout as unknown as Writable });
-  try {
-    return (await lines.question(text)).trim();
-  } finally {
-    lines.close();
-  }
 }
 
 function listed(command: Command, disks: readonly Disk[]): void {
@@ -124,5 +113,5 @@ async function agreed(command: Command, disk: Disk): Promise<boolean> {
   const holds =
     disk.holds.length === 0 ? ["  nothing that is known"] : disk.holds.map((it) => `  ${it}`);
   io.stdout.write(`All of ${titleOf(disk)} will be erased. It holds:\n${holds.join("\n")}\n`);
-  return (await question(command, `Type ${disk.path} to go on: `)) === disk.path;
+  return (await askLine(command, `Type ${disk.path} to go on: `)) === disk.path;
 }

@@ -52,7 +52,7 @@ export async function systemUpgrade(
   if (scheduled) return asScheduled(command);
   const offer = await look(command);
   if (offer.release === null || !(download || apply)) return told(command, offer);
-  const bundle = await ready(command, offer.release);
+  const bundle = await ready(command, offer.release, offer.url);
   if (apply) return install(command, { file: bundle, automatic: false }, options);
   if (command.json) printJson(command, { ...offer, file: bundle });
   else
@@ -121,17 +121,16 @@ function told(command: Command, offer: Offer): ExitCode {
   return 0;
 }
 
-/** The release's bundle, in the caller's own folder; fetched only where it is not there yet. */
+/** The release's bundle, in the caller's own folder; fetched only where it is not there yet, from beside the index. */
 async function ready(
   command: Command,
   { url, sha256, size_bytes, version }: Release,
+  index: string,
 ): Promise<string> {
-  const { upgrade } = readSettings(command.places.settingsFile);
   const file = cacheFile(`${version}-${sha256.slice(0, 16)}.raucb`);
   const here = await stat(file).catch(() => undefined);
   if (here?.size === size_bytes) return file;
-  const base = `${upgrade.url?.replace(/\/$/, "") ?? ""}/`;
-  await fetched(command, { url: new URL(url, base).href, file, sha256, maxBytes: size_bytes });
+  await fetched(command, { url: new URL(url, index).href, file, sha256, maxBytes: size_bytes });
   return file;
 }
 
@@ -143,7 +142,7 @@ async function asScheduled(command: Command): Promise<ExitCode> {
   const { release, failed } = offer;
   if (release === null || failed !== null || upgrade.automatic === "check")
     return told(command, offer);
-  const file = await ready(command, release);
+  const file = await ready(command, release, offer.url);
   const machineId = readFileSync("/etc/machine-id", "utf8").trim();
   const window = parseWindow(upgrade.window);
   const seed = `${machineId} ${release.version}`;

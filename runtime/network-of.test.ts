@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { networkOf } from "./live-models.js";
+import { networkOf } from "./network-of.js";
 import { Settings } from "./protocol/settings.js";
 
 it("the daemon's own calls trust the authorities of ca_files, go through the proxy, and a file that is not there is named", () => {
