@@ -1,6 +1,7 @@
 // Runs on an installed machine, with a model that says what a script tells it to: what confines a live worker, hogs that meet their
 // limits beside a run that goes on, and the ways in which a daemon or a machine can end in the middle of a run.
 import assert from "node:assert/strict";
+import { diskPath } from "./qemu.mjs";
 
 /** How a run ends whose daemon went away under it: it is taken up, and the model is told that the call's outcome is unknown. */
 export const INTERRUPTED = "succeeded";
@@ -8,7 +9,7 @@ export const INTERRUPTED = "succeeded";
 const SERVICE = "/sys/fs/cgroup/system.slice/agentd.service";
 /** The machine's second disk, 128 MB, mounted there with 16 MB for project 7, which all of it belongs to; by number, as Debian's base has no setquota(8). */
 const QUOTA_ON_OUTPUT = `set -e
-mount -o prjquota /dev/nvme0n2 /output
+mount -o prjquota ${diskPath(2)} /output
 rmdir /output/lost+found; chown root:aaos /output; chmod 2775 /output
 perl -e '
   # FS_IOC_FSSETXATTR: FS_XFLAG_PROJINHERIT and the project.
@@ -16,7 +17,7 @@ perl -e '
   my $attributes = pack("L5x8", 0x200, 0, 0, 7, 0);
   ioctl($top, 0x401c5820, $attributes) or die "ioctl: $!";
   # quotactl(2), Q_SETQUOTA of PRJQUOTA: if_dqblk with the limits of blocks of 1 KiB, and QIF_BLIMITS.
-  my ($disk, $limits) = ("/dev/nvme0n2", pack("Q8L2", 16384, 16384, 0, 0, 0, 0, 0, 0, 1, 0));
+  my ($disk, $limits) = ("${diskPath(2)}", pack("Q8L2", 16384, 16384, 0, 0, 0, 0, 0, 0, 1, 0));
   syscall(179, (0x800008 << 8) | 2, $disk, 7, $limits) == 0 or die "quotactl: $!";
 '`;
 const NAMESPACES = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];

@@ -17,7 +17,7 @@ import { quote } from "./host.mjs";
 /**
  * @typedef {object} VmSpec
  * @property {string} name names the logs: build/vm/logs/NAME.serial.log
- * @property {string} [image] raw disk image with the root; written to never, an overlay takes the writes
+ * @property {string} [image] raw disk image with the root in a partition ROOT_PARTUUID; written to never, an overlay takes the writes
  * @property {string} [kernel] without one the firmware boots the disk
  * @property {string} [iso] a medium that the firmware boots, after the disks; the guest agent comes to it from outside
  * @property {"disc" | "stick"} [medium] how the machine sees the ISO, default disc
@@ -26,7 +26,7 @@ import { quote } from "./host.mjs";
  * @property {string} [initrd]
  * @property {number} [memoryMb] default 1024
  * @property {number} [cpus] default 2
- * @property {readonly string[]} [disks] raw images, written in place; the VM sees /dev/nvme0n2, n3, …
+ * @property {readonly string[]} [disks] raw images, written in place; the VM finds them by `diskPath`
  * @property {readonly Share[]} [shares]
  * @property {"none" | "isolated" | "open"} [net] no card (default); a card without a way out; a card that reaches what the host reaches, 10.0.2.2 being its loopback
  * @property {readonly Forward[]} [forwards]
@@ -45,8 +45,18 @@ import { quote } from "./host.mjs";
  * @property {string} serialLog
  */
 
+/** The partition that the root lies in: the kernel finds it without an initrd, whatever the disk's name has become. */
+export const ROOT_PARTUUID = "a05a05a0-0000-4000-8000-000000000001";
+
+/**
+ * Where the VM finds a disk. The kernel numbers a controller's disks in the order in which they answer, and since 6.12 asks all at once:
+ * /dev/nvme0n2 is another disk in another boot.
+ * @param {number} place counted from 1: root (where there is one), disks, shares
+ */
+export const diskPath = (place) => `/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_aaos_${place}`;
+
 const KERNEL_ARGS = [
-  ["root=/dev/nvme0n1", "rw", "console=ttyS0,115200", "panic=-1"],
+  [`root=PARTUUID=${ROOT_PARTUUID}`, "rw", "console=ttyS0,115200", "panic=-1"],
   // Time, not behaviour: no mitigations inside an emulation, no search for partitions.
   ["mitigations=off", "systemd.gpt_auto=0", "nowatchdog", "random.trust_cpu=on"],
   // Drivers that udev would load for what QEMU emulates and no test uses.
@@ -69,7 +79,7 @@ function networkArgs(spec) {
   ];
 }
 
-/** All disks are namespaces of one NVMe controller: the driver is built into Debian's cloud kernel, and their order is certain. @param {readonly string[]} drives */
+/** All disks are namespaces of one NVMe controller, whose driver is built into Debian's cloud kernel. @param {readonly string[]} drives */
 function driveArgs(drives) {
   // writeback, not unsafe: a flush of the guest reaches the host's file, so what it synced survives a killed QEMU.
   const args = drives.flatMap((file, index) => [

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { command, missingPrograms, output } from "./host.mjs";
+import { ROOT_PARTUUID } from "./qemu.mjs";
 
 const here = import.meta.dirname;
 export const cacheDir = join(here, "../../build/vm");
@@ -24,7 +25,7 @@ export const cacheDir = join(here, "../../build/vm");
 /**
  * What a VM boots. `initrd` is absent when the kernel has the disk and file system drivers built in, as Debian's cloud kernel has.
  * @typedef {object} Root
- * @property {string} image raw ext4 disk image; never written to, VMs lay an overlay on it
+ * @property {string} image raw disk image, an ext4 file system in its only partition, ROOT_PARTUUID; never written to, VMs lay an overlay on it
  * @property {string} kernel
  * @property {string} [initrd]
  */
@@ -55,7 +56,7 @@ touch "$1/etc/.updated" "$1/var/.updated"
 
 /** Why a root cannot be made or booted here, or undefined. @returns {string | undefined} */
 export function missingForRoot() {
-  const missing = missingPrograms(["mmdebstrap", "mke2fs", "g++", "tar", "apt-get"]);
+  const missing = missingPrograms(["mmdebstrap", "mke2fs", "sfdisk", "g++", "tar", "apt-get"]);
   if (missing.length > 0) return `not installed: ${missing.join(", ")}`;
   return process.getuid?.() === 0 ? undefined : "making the root needs root";
 }
@@ -172,15 +173,23 @@ async function makeImage(tar, agent, sizeMb, image) {
     config.includes(`CONFIG_${name}=y`),
   );
   if (!builtIn) await cp(join(tree, `boot/initrd.img-${version}`), join(image, "initrd.img"));
-  await makeExt4(tree, join(image, "disk.img"), sizeMb);
+  await makeRootDisk(tree, join(image, "disk.img"), sizeMb);
+}
+
+/** @param {string} tree @param {string} image @param {number} sizeMb of the file system; the disk is 2 MB larger */
+async function makeRootDisk(tree, image, sizeMb) {
+  await makeExt4(tree, image, sizeMb, 1);
+  await command("truncate", ["-s", `${sizeMb + 2}M`, image]);
+  const table = `label: gpt\nstart=1MiB, size=${sizeMb}MiB, uuid=${ROOT_PARTUUID}\n`;
+  await command("sh", ["-c", 'printf "$2" | sfdisk --quiet "$1"', "sh", image, table]);
 }
 
 /**
  * An ext4 image of a directory tree, owners and modes kept; no mount needed, sparse.
- * @param {string} tree @param {string} image @param {number} sizeMb
+ * @param {string} tree @param {string} image @param {number} sizeMb @param {number} [atMb] where in the image the file system begins
  */
-export async function makeExt4(tree, image, sizeMb) {
-  const extended = "root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1";
+export async function makeExt4(tree, image, sizeMb, atMb = 0) {
+  const extended = `offset=${atMb * 2 ** 20},root_owner=0:0,lazy_itable_init=1,lazy_journal_init=1`;
   await command("mke2fs", [
     "-q",
     "-F",

@@ -9,7 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { command, missingPrograms, output, quote } from "./host.mjs";
 import { Machine } from "./machine.mjs";
-import { asUser, efiVarsTemplate, qemuArgs } from "./qemu.mjs";
+import { asUser, diskPath, efiVarsTemplate, qemuArgs } from "./qemu.mjs";
 import { cacheDir, guestProgram, makeExt4 } from "./root.mjs";
 
 /** @typedef {import("./qemu.mjs").VmSpec} VmSpec */
@@ -165,10 +165,11 @@ export class Vm {
     await machine.until("first word of the guest agent", timeoutMs, spoken);
     this.timings.agentMs = Math.round(performance.now() - began);
     for (const [index, share] of (this.#spec.shares ?? []).entries()) {
-      const device = `/dev/nvme0n${this.#sharesFrom + index}`;
+      const device = diskPath(this.#sharesFrom + index);
       const options = share.writable ? "rw" : "ro";
       const to = quote(share.to);
-      await this.must(`mkdir -p ${to} && mount -o ${options} ${device} ${to}`);
+      const there = `until [ -b ${device} ]; do sleep 0.1; done`;
+      await this.must(`${there}; mkdir -p ${to} && mount -o ${options} ${device} ${to}`);
     }
     if ((this.#spec.until ?? "running") === "running") await this.#running(timeoutMs);
     if ((this.#spec.net ?? "none") !== "none") await this.#online(timeoutMs);
