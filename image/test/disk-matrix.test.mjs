@@ -151,7 +151,8 @@ describe("installed disks, how they fail and how they are made", () => {
       );
     assert.equal((await dialog("/dev/nonsense")).status, 4);
     assert.equal((await vm.run("blkid -p /dev/disk/by-id/virtio-DISK0")).stdout, "");
-    const { status, stdout } = await dialog("/dev/vda");
+    const name = (await vm.must("readlink -f /dev/disk/by-id/virtio-DISK0")).trim();
+    const { status, stdout } = await dialog(name);
     assert.equal(status, 0, stdout);
     assert.match(stdout, /what was written was read back and is right/);
     await vm.run("systemctl reboot").catch(() => {});

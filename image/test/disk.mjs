@@ -110,12 +110,12 @@ export async function untilOff(vm) {
   if (!why.includes("QEMU has ended")) throw new Error(`it does not go off: ${why}`);
 }
 
-/** A goal that takes an emulated machine some seconds, so that it is under way when the machine is cut off. @param {Vm} vm @returns {Promise<string>} the run's id */
+/** A goal of several steps, so that it is under way when the machine is cut off. @param {Vm} vm @returns {Promise<string>} the run's id */
 export async function beginGoal(vm) {
-  await vm.must(
-    "seq 1 2000 | sed 's/.*/Slot & holds a system. It is kept when it works./' >/data/in.txt && chmod 644 /data/in.txt",
-  );
-  const goal = "Read /data/in.txt and write a summary to /output/summary.md";
+  const files = Array.from({ length: 8 }, (_, at) => `/data/in${at}.txt`);
+  const lines = "seq 1 2000 | sed 's/.*/Slot & holds a system. It is kept when it works./'";
+  await vm.must(`for f in ${files.join(" ")}; do ${lines} >$f; chmod 644 $f; done`);
+  const goal = `Read ${files.join(", ")} and write a summary to /output/summary.md`;
   return (await vm.must(`agentd submit --detach '${goal}'`, LONG)).trim();
 }
 

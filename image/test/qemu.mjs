@@ -130,7 +130,8 @@ function firmwareArgs({ firmware }, { efiVars }) {
   ];
 }
 
-// Any systemd runs the guest agent when told so by credentials: no file of the tested system is touched.
+// Any systemd runs the guest agent when told so by credentials: no file of the tested system is touched. The quota limits nothing; why it
+// is there, guest/tree's unit of the same name tells.
 const AGENT_UNIT = `[Unit]
 Description=Commands from the test host
 DefaultDependencies=no
@@ -147,6 +148,7 @@ KillMode=process
 OOMScoreAdjust=-900
 TasksMax=infinity
 LimitCORE=infinity
+CPUQuota=10000%
 `;
 const AGENT_CREDENTIALS = {
   "systemd.extra-unit.aaos-vm-agent.service": AGENT_UNIT,
