@@ -6,6 +6,7 @@ import { command, output } from "./host.mjs";
 const repo = join(import.meta.dirname, "../..");
 const SLOT_MIB = 640;
 const DATA_MIB = 1024;
+const SLOT_PARTUUID = "a05a05a0-0000-4000-8000-000000000004";
 
 /** The folder that image/make-root made, or makes. @returns {Promise<string>} */
 export async function rootOf() {
@@ -29,7 +30,7 @@ export async function slotDisk(root, dir) {
   const table = [
     "label: gpt",
     `3: start=8MiB, size=8MiB`,
-    `4: start=${slotAt}MiB, size=${SLOT_MIB}MiB`,
+    `4: start=${slotAt}MiB, size=${SLOT_MIB}MiB, uuid=${SLOT_PARTUUID}`,
     `5: start=${slotAt + SLOT_MIB}MiB, size=${SLOT_MIB}MiB`,
     `8: start=${dataAt}MiB, size=${DATA_MIB}MiB`,
   ];
@@ -53,7 +54,7 @@ export async function slotDisk(root, dir) {
   return {
     kernel: file("vmlinuz-"),
     initrd: file("initrd.img-"),
-    append: ["root=/dev/nvme0n1p4", "rootfstype=squashfs", "ro", "boot=local", "rauc.slot=A"],
+    append: [`root=PARTUUID=${SLOT_PARTUUID}`, "rootfstype=squashfs ro boot=local rauc.slot=A"],
     disks: [disk],
   };
 }
