@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -38,7 +39,7 @@ beforeEach(() => {
   const bin = join(dir, "bin");
   mkdirSync(bin);
   const log = `printf '%s' "\${0##*/}" >>${dir}/asked; printf ' <%s>' "$@" >>${dir}/asked; echo >>${dir}/asked`;
-  for (const name of ["hostname", "useradd", "usermod", "networkctl"])
+  for (const name of ["hostname", "useradd", "usermod", "gpasswd", "networkctl"])
     writeFileSync(join(bin, name), `#!/bin/sh\n${log}\n`, { mode: 0o755 });
   writeFileSync(join(bin, "chpasswd"), `#!/bin/sh\n${log}\n/bin/cat >>${dir}/asked\n`, {
     mode: 0o755,
@@ -69,6 +70,12 @@ const asked = (): string =>
   existsSync(join(dir, "asked")) ? readFileSync(join(dir, "asked"), "utf8") : "";
 const never: typeof fetch = () => Promise.reject(new Error("nobody is asked here"));
 
+function given(text: string): ProvisionFile {
+  const file = readProvision(text, "aaos.yaml");
+  if (!file.ok) throw new Error(JSON.stringify(file.problems));
+  return file.file;
+}
+
 const GOOD = `hostname: box1
 timezone: Europe/Berlin
 users:
@@ -96,10 +103,8 @@ function volume(files: Readonly<Record<string, string>>, label = "AAOS-CONFIG"):
 
 describe("aaos.yaml applied", () => {
   it("makes the machine what it says, and keeps no secret outside the credentials", async () => {
-    const file = readProvision(GOOD, "aaos.yaml");
-    if (!file.ok) throw new Error(JSON.stringify(file.problems));
     put("etc/aaos/agentd.yaml", "# mine\nlog_level: warn\n");
-    await applyProvision(file.file, context, never);
+    await applyProvision(given(GOOD), context, never);
     expect(read("etc/aaos/agentd.yaml")).toMatch(/^# mine\nlog_level: warn\n/);
     expect(readSettings(join(root, "etc/aaos/agentd.yaml")).upgrade).toMatchObject({
       ...{ channel: "beta", url: "https://boxes.example/aaos" },
@@ -174,6 +179,31 @@ describe("aaos.yaml applied", () => {
       /:1: files\[0\]\.path: .*belongs to the system/,
     ],
     [
+      "an unknown provider without an address",
+      "hostname: fine\nprovider: {provider: homemade}\n",
+      /:2: provider: 'homemade' is not in providers\.yaml/,
+    ],
+    [
+      "a place that an installed disk does not keep",
+      "install: {disk: S1}\nfiles:\n  - {path: /data/ok, content: x}\n  - {path: /srv/motd, content: x}\n",
+      /:4: files\[1\]\.path: \/srv\/motd is read-only on an installed disk/,
+    ],
+    [
+      "a file below another",
+      "files:\n  - {path: /data/x, content: x}\n  - {path: /data/x/y, content: x}\n",
+      /:3: files\[1\]\.path: .*lies below another file/,
+    ],
+    [
+      "words in the place of a secret",
+      `credentials:\n  github: "(kept as a credential)"\n`,
+      /:2: credentials\.github: there is no credential 'github' here/,
+    ],
+    [
+      "the operator as no admin",
+      "users:\n  - {name: aaos, admin: false}\n",
+      /:2: users\[0\]\.admin: 'aaos' is the operator/,
+    ],
+    [
       "an upgrade channel that is none",
       "upgrade: {channel: nightly}\n",
       /:1: upgrade\.channel: must be one of stable/,
@@ -192,16 +222,82 @@ describe("aaos.yaml applied", () => {
     ["timezone: Mars/Olympus\n", /there is no Mars\/Olympus/],
     ["files: [{path: /etc/sudoers.d/x, content: x}]\n", /belongs to the system/],
     ["files: [{path: /srv/../etc/shadow, content: x}]\n", /belongs to the system/],
+    ["files: [{path: //etc/./aaos/x, content: x}]\n", /belongs to the system/],
+    ["hostname: late\nprovider: {provider: homemade}\n", /^provider: 'homemade' is not in/],
+    ['hostname: late\ncredentials: {a: "(kept as a credential)"}\n', /^credentials\.a: /],
+    [
+      'hostname: late\njoin: {url: "https://x.example", token: "(kept as a credential)"}\n',
+      /^join\.token: /,
+    ],
     [
       'hostname: late\nusers: [{name: a, ssh_key_urls: ["https://nowhere.invalid/a.keys"]}]\n',
       /nobody is asked here/,
     ],
   ])("%j is refused before anything is changed", async (text, says) => {
-    const file = readProvision(text, "aaos.yaml");
-    if (!file.ok) throw new Error(JSON.stringify(file.problems));
-    await expect(applyProvision(file.file, context, never)).rejects.toThrow(says);
+    await expect(applyProvision(given(text), context, never)).rejects.toThrow(says);
     expect(existsSync(join(root, "etc"))).toBe(false);
     expect(asked()).toBe("");
+  });
+
+  it("what stands in the way on this machine is refused before anything is changed", async () => {
+    put("etc/passwd", "root:x:0:0::/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\n");
+    put("etc/group", "staff:x:50:\nada:x:1000:\n");
+    put("data/folder/file", "");
+    const apply = (text: string) => applyProvision(given(text), context, never);
+    const late = "hostname: late\n";
+    await expect(apply(`${late}users: [{name: staff}]\n`)).rejects.toThrow(
+      /^users\[0\]\.name: 'staff' is a group of the system/,
+    );
+    const file = (path: string) => `${late}files: [{path: ${path}, content: x}]\n`;
+    await expect(apply(file("/data/folder"))).rejects.toThrow(/is a directory/);
+    await expect(apply(file("/data/new/"))).rejects.toThrow(/is a directory/);
+    await expect(apply(file("/data/folder/file/x"))).rejects.toThrow(/file is no directory/);
+    expect(existsSync(join(root, "etc/hostname"))).toBe(false);
+    expect(asked()).toBe("");
+    // One who is there already has a group of that name.
+    await apply("users: [{name: ada}]\n");
+  });
+
+  it("a file below what is read-only here is refused by its field", () => {
+    put("srv/here", "");
+    const file = put("aaos.yaml", "files: [{path: /srv/deep/motd, content: x}]\n");
+    const agentd = join(import.meta.dirname, "../agentd.js");
+    const script = `mount --bind "$1/srv" "$1/srv" && mount -o remount,bind,ro "$1/srv" && exec "$2" "$3" --root "$1" provision validate "$4"`;
+    const ended = spawnSync(
+      "unshare",
+      ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"].concat([
+        ...[root, process.execPath, agentd, file],
+      ]),
+      { encoding: "utf8" },
+    );
+    expect(ended.stderr).toMatch(/:1: files\[0\]\.path: \/srv is read-only on this machine/);
+    expect(ended.status).toBe(2);
+  });
+
+  it("what was applied can be applied again: the credentials stay as they are", async () => {
+    await applyProvision(given(GOOD), context, never);
+    const kept = read("etc/aaos/aaos.yaml");
+    put("etc/aaos/credentials/github", "changed since\n");
+    await applyProvision(given(kept), context, never);
+    expect(read("etc/aaos/credentials/github")).toBe("changed since\n");
+    expect(read("etc/aaos/credentials/join")).toBe(`${SECRET}-3\n`);
+    expect(read("etc/aaos/credentials/deepseek")).toBe(`${SECRET}\n`);
+    expect(read("etc/aaos/aaos.yaml")).toBe(kept);
+  });
+
+  it("a user becomes what the file says: no longer an admin, no longer with a key", async () => {
+    put("etc/group", "aaos-admin:x:990:bob,ada\n");
+    await applyProvision(given(GOOD), context, never);
+    expect(asked()).toContain("gpasswd <--delete> <ada> <aaos-admin>");
+    expect(read("etc/aaos/ssh/authorized_keys.d/ada")).toBe(`${OTHER}\n`);
+    await applyProvision(
+      given("users: [{name: ada}, {name: eve, admin: false}]\n"),
+      context,
+      never,
+    );
+    expect(existsSync(join(root, "etc/aaos/ssh/authorized_keys.d/ada"))).toBe(false);
+    expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+    expect(asked().match(/gpasswd/g)).toHaveLength(1);
   });
 
   it("provision apply, by its verb: below a root it writes what is a file", async () => {

@@ -123,17 +123,28 @@ export const ProvisionFile = z.strictObject({
 });
 export type ProvisionFile = z.infer<typeof ProvisionFile>;
 
+/** Stands in the place of a secret that has become a credential. */
+export const KEPT = "(kept as a credential)";
+
+/** What becomes a credential, and the field that it stands in. Pure. */
+export function secretsOf({ credentials, join }: ProvisionFile) {
+  const own = Object.entries(credentials).map(([name, secret]) => ({
+    ...{ name, secret, path: ["credentials", name] },
+  }));
+  return join === undefined
+    ? own
+    : [...own, { name: "join", secret: join.token, path: ["join", "token"] }];
+}
+
 /** The file without what is secret in it: what `/etc/aaos/aaos.yaml` keeps. Pure. */
 export function withoutSecrets(file: ProvisionFile): ProvisionFile {
   const { provider, join, credentials, users } = file;
   return {
     ...file,
     users: users.map(({ password_hash: _, ...user }) => user),
-    credentials: Object.fromEntries(
-      Object.keys(credentials).map((name) => [name, "(kept as a credential)"]),
-    ),
+    credentials: Object.fromEntries(Object.keys(credentials).map((name) => [name, KEPT])),
     ...(provider === undefined ? {} : { provider: { ...provider, key: undefined } }),
-    ...(join === undefined ? {} : { join: { ...join, token: "(kept as a credential)" } }),
+    ...(join === undefined ? {} : { join: { ...join, token: KEPT } }),
   };
 }
 
