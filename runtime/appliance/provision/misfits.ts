@@ -66,8 +66,7 @@ function providerMisfits({ provider }: ProvisionFile, machine: Machine): readonl
     return [];
   } catch (thrown) {
     if (!(thrown instanceof AgentdError)) throw thrown;
-    const hint = thrown.hint ?? "`agentd doctor` judges providers.yaml.";
-    return [{ path: ["provider"], message: thrown.message, hint }];
+    return [{ path: ["provider"], message: thrown.message, hint: thrown.hint }];
   }
 }
 
