@@ -26,6 +26,11 @@ describe("agentd system console", () => {
       await terminal.see(/Nobody can log in yet. Press s/);
       terminal.type("s");
       await terminal.see(/How will you log in/);
+      terminal.type(ENTER);
+      await terminal.see(/The address/);
+      terminal.type(`http://127.0.0.1:9/me.keys${ENTER}`);
+      await terminal.see(/must be an https URL/);
+      await terminal.see(/How will you log in/);
       terminal.type(DOWN + ENTER);
       await terminal.see(/public key/);
       terminal.type(`ssh-rsa nonsense${ENTER}`);

@@ -8,6 +8,7 @@ import {
   readlinkSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:http";
@@ -19,8 +20,9 @@ import { openMachine } from "../appliance/machine.js";
 import { applyProvision } from "../appliance/provision/apply.js";
 import { provisionAtBoot } from "../appliance/provision/at-boot.js";
 import type { VerbContext } from "../appliance/verb.js";
-import { readProvision, yamlText } from "../catalog/provision.js";
+import { appliedText, readProvision } from "../catalog/provision.js";
 import { readSettings } from "../catalog/settings.js";
+import { diskLayout, MIN_DISK_BYTES, PARTITION, partition } from "../protocol/disk-layout.js";
 import { ProvisionFile } from "../protocol/provision-file.js";
 import { cli } from "../test/cli-process.js";
 
@@ -28,6 +30,8 @@ import { cli } from "../test/cli-process.js";
 // puts a folder where the volume would be. The tests in the VM ask the same of the booted image.
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0123456789abcdefghijklmnopqrstuv me@desk";
 const OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9876543210abcdefghijklmnopqrstuv me@couch";
+const host = openMachine();
+const canInstall = ["sfdisk", "mke2fs", "debugfs"].every((name) => host.has(name));
 const SECRET = "sk-provisioned-0123456789";
 
 let dir: string;
@@ -423,6 +427,31 @@ describe("provisioning at the first boot", () => {
     }
   });
 
+  it("a list of keys is asked for again, too", async () => {
+    const server = createServer((_request, response) => response.end(`${KEY}\n`));
+    const listen = (port: number) =>
+      new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
+    await listen(0);
+    const { port } = server.address() as AddressInfo;
+    await new Promise((done) => server.close(done));
+    put(
+      "run/credentials/@system/aaos.config",
+      `users: [{name: aaos, ssh_key_urls: ["https://127.0.0.1:${port}/me.keys"]}]\n`,
+    );
+    // The server has no certificate.
+    const outcome = provisionAtBoot(context, (url, init) =>
+      fetch(String(url).replace("https", "http"), init),
+    );
+    await new Promise((done) => setTimeout(done, 1_500));
+    await listen(port);
+    try {
+      expect(await outcome).toMatchObject({ state: "applied" });
+      expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+    } finally {
+      server.close();
+    }
+  });
+
   it("a URL is https or carries its digest, and the digest is held", async () => {
     const text = "hostname: by-url\n";
     const server = createServer((_request, response) => response.end(text));
@@ -516,7 +545,7 @@ describe("provisioning at the first boot", () => {
     const listing = JSON.stringify({ blockdevices: [disk] });
     writeFileSync(join(dir, "bin/lsblk"), `#!/bin/sh\necho '${listing}'\n`, { mode: 0o755 });
     // mount(8) of a test: the disk's data volume, as this very file's installation leaves it.
-    const seed = yamlText(ProvisionFile.parse({ install: { disk: "S1", wipe: true } }));
+    const seed = appliedText(ProvisionFile.parse({ install: { disk: "S1", wipe: true } }));
     const sum = createHash("sha256").update(seed).digest("hex");
     const data = `/bin/mkdir -p "$6/slots"; echo ${sum} >"$6/slots/installed-by"`;
     writeFileSync(
@@ -532,6 +561,68 @@ describe("provisioning at the first boot", () => {
     expect(outcome.state).toBe(state);
     expect([...outcome.problems, ...outcome.notes].join()).toMatch(word);
     expect(existsSync(join(root, "etc/aaos/aaos.yaml"))).toBe(false);
+  });
+
+  it.runIf(canInstall)(
+    "an installation takes the secrets out of the medium, which then erases nothing",
+    async () => {
+      const target = join(dir, "disk.raw");
+      writeFileSync(target, "");
+      truncateSync(target, MIN_DISK_BYTES);
+      put("run/live/medium/live/root.squashfs", "the system");
+      put("usr/lib/aaos/version", "1.2.3\n");
+      for (const name of ["mbr.img", "core.img", "esp.img", "grub.cfg"])
+        put(`usr/lib/aaos/boot/${name}`, "boots");
+      const listing = JSON.stringify({
+        blockdevices: [
+          {
+            ...{ path: target, type: "disk", size: MIN_DISK_BYTES, ro: false, serial: "S1" },
+            mountpoints: [null],
+          },
+        ],
+      });
+      const bin = (name: string, script: string) =>
+        writeFileSync(join(dir, "bin", name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      bin("lsblk", `echo '${listing}'`);
+      bin("blockdev", "exit 0");
+      for (const name of ["sfdisk", "mke2fs"]) bin(name, `exec /usr/sbin/${name} "$@"`);
+      // mount(8) of a test takes what it needs of the disk's data volume out of it.
+      const { startBytes } = partition(diskLayout(MIN_DISK_BYTES), PARTITION.data);
+      const debugfs = `/usr/sbin/debugfs -R "cat slots/installed-by" "${target}?offset=${startBytes}"`;
+      const by = join(dir, "installed-by");
+      const data = `${debugfs} >${by}; [ -s ${by} ] || exit 32; /bin/mkdir "$6/slots" && /bin/cp ${by} "$6/slots"`;
+      bin(
+        "mount",
+        `case "$*" in *disk.raw${PARTITION.data}*) ${data};; *) /bin/rmdir "$4" && /bin/ln -s ${dir}/volume "$4";; esac`,
+      );
+      bin("umount", '/bin/rm -r "$1" && /bin/mkdir "$1"');
+      const text = `install: {disk: S1, wipe: true}\n${GOOD}`;
+      volume({ "aaos.yaml": text });
+      const outcome = await provisionAtBoot(context, never);
+      expect(outcome).toMatchObject({ state: "installed", problems: [] });
+      expect(existsSync(join(root, "etc"))).toBe(false);
+      const stick = readFileSync(join(dir, "volume/aaos.yaml"), "utf8");
+      expect(stick).toContain("wipe: true");
+      expect(stick).not.toMatch(/sk-provisioned|\$y\$/);
+      const bytes = statSync(target).mtimeMs;
+      expect(await provisionAtBoot(context, never)).toMatchObject({
+        state: "done_before",
+        notes: [expect.stringMatching(/take the medium out/)],
+      });
+      // As it was before its secrets were taken out, too.
+      volume({ "aaos.yaml": text });
+      expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+      expect(statSync(target).mtimeMs).toBe(bytes);
+    },
+  );
+
+  it("a seed that was refused goes once somebody has set the machine up at its console", async () => {
+    put("mnt/data/seed/aaos.yaml", `hostnam: x\njoin: {token: ${SECRET}}\n`);
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "refused" });
+    expect(existsSync(join(root, "mnt/data/seed/aaos.yaml"))).toBe(true);
+    put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+    expect(existsSync(join(root, "mnt/data/seed"))).toBe(false);
   });
 
   it("without any source nothing happens", async () => {

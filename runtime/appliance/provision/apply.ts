@@ -45,7 +45,7 @@ export async function applyProvision(
       `${formatField(misfit.path)}: ${misfit.message}`,
       { hint: misfit.hint },
     );
-  const keys = await Promise.all(file.users.map((user) => fetchKeys(user, request, signal)));
+  const keys = await fetchKeys(file, request, signal);
   const at = places({ root: machine.at("/") });
   const did: string[] = [];
   const say = (what: string): void => {
