@@ -22,7 +22,7 @@ export const installBundle: Verb<"install-bundle"> = (params, context) => {
       allowDowngrade: params.allow_downgrade,
       automatic: params.automatic,
       progress,
-      copyDatabase,
+      copyDatabase: (version) => copyDatabase(version),
       signal,
     });
   runningSlot(machine);
