@@ -1,13 +1,16 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -173,6 +176,29 @@ it("a backup that is made while the journal is written is restored on another ma
   ]).toEqual([]);
 });
 
+it("what agents planted leads root nowhere: a restore follows no link, a backup neither links nor pipes", async () => {
+  const it = await box("one");
+  const state = join(it.root, "var/lib/aaos");
+  mkdirSync(join(state, "workspace/RUN"), { recursive: true });
+  writeFileSync(join(state, "workspace/RUN/plan.json"), "{}");
+  const outside = join(dir, "outside");
+  mkdirSync(outside);
+  writeFileSync(join(outside, "secret"), "nobody's business");
+  symlinkSync(outside, join(state, "workspace/folder"));
+  symlinkSync(join(outside, "secret"), join(state, "workspace/file"));
+  execFileSync("mkfifo", [join(state, "workspace/pipe")]);
+  const file = await backup(it);
+  rmSync(join(state, "workspace"), { recursive: true });
+  symlinkSync(outside, join(state, "workspace"));
+  const { socketPath } = it;
+  const done = await askSystem("restore-backup", { file, passphrase, usb: null }, { socketPath });
+  expect(done.files).toBe(1);
+  expect(readdirSync(outside)).toEqual(["secret"]);
+  expect(lstatSync(join(state, "workspace")).isDirectory()).toBe(true);
+  expect(readFileSync(join(state, "workspace/RUN/plan.json"), "utf8")).toBe("{}");
+  expect(readdirSync(join(it.root, "var/lib"))).toEqual(["aaos"]);
+});
+
 it("what was there is kept, and goes in the place of the restored one again", async () => {
   const it = await box("one");
   const journal = await open(database(it));
@@ -246,7 +272,11 @@ it("the command line backs up to a file and to a remote, and restores from both;
   await journal.append([submitted(newRunId())]);
   await journal.close();
   const file = join(dir, "box.backup");
+  const trap = join(dir, "trap");
+  writeFileSync(trap, "mine");
+  symlinkSync(trap, `${file}.part`);
   expect(await agentd(old, "backup", file)).toMatchObject({ code: 0 });
+  expect(readFileSync(trap, "utf8")).toBe("mine");
   expect(statSync(file).mode & 0o777).toBe(0o600);
   const remote = await agentd(old, "backup", "cloud:box.backup", "--json");
   expect(JSON.parse(remote.stdout)).toMatchObject({ file: "cloud:box.backup" });

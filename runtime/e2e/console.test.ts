@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bootedFrom, type MachineStatus } from "../appliance/status/machine-status.js";
+import { disksHere } from "../cli/console/disks-here.js";
 import { type ScreenState, screenLines } from "../cli/console/screen.js";
 import { troublesOf } from "../cli/console/troubles.js";
 import { CTRL_C, DOWN, ENTER, onTerminal } from "./terminal.js";
@@ -214,14 +215,14 @@ describe("the screen", () => {
   it("says what is wrong with clock, disk, data volume and memory, and nothing where all is well", () => {
     const well = { now: Date.parse("2027-01-01"), isTimeSet: true, degraded: "" };
     const big = { ...machine, memory: { total: 8 * 2 ** 30, available: 1 } };
-    expect(troublesOf({ ...well, machine: big, blockDevices: ["vda"] })).toEqual([]);
+    expect(troublesOf({ ...well, machine: big, disks: ["vda"] })).toEqual([]);
     const full = {
       ...machine,
       memory: { total: 2 ** 30, available: 1 },
       disks: [{ path: "/", total: 2 ** 30, free: 0 }],
     };
     const wrong = { now: 0, isTimeSet: false, degraded: "no data" };
-    const troubles = troublesOf({ ...wrong, machine: full, blockDevices: ["sr0", "loop0"] });
+    const troubles = troublesOf({ ...wrong, machine: full, disks: [] });
     const text = draw({ troubles });
     for (const part of [
       /! The data volume is not in use: no data/,
@@ -231,6 +232,21 @@ describe("the screen", () => {
       /! Only 1024 MB of memory/,
     ])
       expect(text).toMatch(part);
+  });
+
+  it("a disc, what cannot be written and the stick that it was started from are no disks", () => {
+    const at = (path: string): string => join(world.root, path);
+    const block = (name: string, ro: string): void => {
+      mkdirSync(at(`/sys/block/${name}`), { recursive: true });
+      writeFileSync(at(`/sys/block/${name}/ro`), `${ro}\n`);
+    };
+    for (const name of ["sr0", "loop0", "zram0", "sda"]) block(name, "0");
+    block("vda", "1");
+    mkdirSync(at("/proc"), { recursive: true });
+    writeFileSync(at("/proc/mounts"), "/dev/sda1 /run/live/medium iso9660 ro 0 0\n");
+    expect(disksHere(at)).toEqual([]);
+    block("nvme0n1", "0");
+    expect(disksHere(at)).toEqual(["nvme0n1"]);
   });
 
   it("says what is missing: network, access, a file that was refused; and no control character gets through", () => {

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { judgeDenials } from "../appliance/selftest/judge-denials.js";
@@ -63,6 +63,22 @@ describe("agentd selftest", () => {
       } finally {
         await pages.close();
       }
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "a machine that is slower than its roles allow a goal to be is well all the same",
+    async () => {
+      await world.stop();
+      const share = join(world.root, "slow");
+      cpSync(VENDOR, join(share, "roles"), { recursive: true });
+      const fetcher = join(share, "roles/fetcher.yaml");
+      const text = readFileSync(fetcher, "utf8");
+      expect(text).toMatch(/max_wall_clock_s: 120/);
+      writeFileSync(fetcher, text.replace("max_wall_clock_s: 120", "max_wall_clock_s: 0.001"));
+      await world.start({ AAOS_SHARE: share });
+      expect((await world.json<SelftestReport>(["selftest"])).ok).toBe(true);
     },
     TIMEOUT,
   );

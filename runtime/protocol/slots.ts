@@ -93,6 +93,15 @@ export function chosenSlot(state: BootState): {
   return { slot, exhausted: now === undefined, left };
 }
 
+/**
+ * The slot that the chooser left for the running one: wanted, and with no try left. One that was wanted since the machine was started
+ * has all of its tries, and was left by nobody.
+ */
+export function leftSlot({ order, slots }: BootState, running: Slot): Slot | undefined {
+  const [wanted] = order;
+  return wanted === running || hasTries(slots[wanted]) ? undefined : wanted;
+}
+
 /** The 1024 bytes of the environment block. Throws where it does not fit into the first sector. */
 export function renderBootState({ order, slots, once }: BootState): string {
   const lines = [`ORDER=${order.join(" ")}`];
@@ -144,10 +153,11 @@ function first(slot: Slot): readonly [Slot, Slot] {
 }
 
 function firstWithTries({ order, slots }: BootState): Slot | undefined {
-  return order.find((name) => {
-    const { ok, tries, confirmed } = slots[name];
-    return ok && tries < (confirmed ? TRIES.confirmed : TRIES.pending);
-  });
+  return order.find((name) => hasTries(slots[name]));
+}
+
+function hasTries({ ok, tries, confirmed }: SlotState): boolean {
+  return ok && tries < (confirmed ? TRIES.confirmed : TRIES.pending);
 }
 
 function withSlot(state: BootState, name: Slot, slot: SlotState): BootState {

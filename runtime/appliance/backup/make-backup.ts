@@ -1,9 +1,14 @@
 import {
+  closeSync,
+  constants,
   createReadStream,
   existsSync,
-  mkdtempSync,
+  fstatSync,
+  lstatSync,
+  openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
 } from "node:fs";
@@ -13,8 +18,10 @@ import { places } from "../../protocol/places.js";
 import type { BackupAbout } from "../../protocol/system-verbs.js";
 import { openDatabase } from "../../store/open.js";
 import { credentialFiles, SEALED_DIR, sealedNames } from "../credential-files.js";
+import { type HeldFolder, holdFolder } from "../held-folder.js";
 import { type Machine, mustRun } from "../machine.js";
 import { type Entry, packEntry } from "./archive.js";
+import { makeScratch } from "./scratch.js";
 
 /** Of `/etc/aaos`: secrets go in by their values, and who may come in belongs to the machine. */
 const NOT_CONFIG = new Set(["credentials", "ssh"]);
@@ -32,7 +39,7 @@ export async function* makeBackup(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   const at = places({ root: machine.at("/") });
-  const scratch = existsSync(at.stateDir) ? mkdtempSync(join(at.stateDir, ".backup-")) : undefined;
+  const scratch = existsSync(at.stateDir) ? makeScratch(at) : undefined;
   try {
     const copy =
       scratch !== undefined && existsSync(at.databaseFile)
@@ -50,7 +57,10 @@ export async function* makeBackup(
     for (const [name, secret] of await readSecrets(machine, signal))
       yield* packEntry(entry("credential", name, 0o600), [Buffer.from(secret)]);
     if (copy !== undefined)
-      yield* packEntry(entry("database", "", 0o600), bytesOf(copy.file, signal));
+      yield* packEntry(
+        entry("database", "", 0o600),
+        createReadStream(copy.file, { ...READING, signal }),
+      );
     yield* packFolder("state", at.stateDir, (name) => !NOT_STATE.test(name), signal);
     yield* packEntry(entry("end", "", 0), []);
   } finally {
@@ -82,40 +92,68 @@ async function copyOnline(
   }
 }
 
-/** Regular files alone, by name; a link is left where it is. */
+/** Regular files alone, by name; a link is left where it is, and so is what became one after it was listed. */
 async function* packFolder(
   place: "config" | "state",
   folder: string,
   wanted: (topName: string) => boolean,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  for (const name of filesBelow(folder, wanted)) {
-    const file = join(folder, name);
-    // A run's scratch may be gone by now.
-    if (existsSync(file))
-      yield* packEntry(entry(place, name, statSync(file).mode & 0o777), bytesOf(file, signal));
-  }
-}
-
-function* filesBelow(
-  folder: string,
-  wanted: (name: string) => boolean,
-  prefix = "",
-): Generator<string> {
   if (!existsSync(folder)) return;
-  const entries = readdirSync(folder, { withFileTypes: true });
-  for (const { name, ...it } of entries
-    .map((each) => ({ name: each.name, isFile: each.isFile(), isFolder: each.isDirectory() }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  using held = holdFolder(realpathSync(folder));
+  yield* packHeld(place, held, "", wanted, signal);
+}
+
+async function* packHeld(
+  place: "config" | "state",
+  held: HeldFolder,
+  prefix: string,
+  wanted: (name: string) => boolean,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  for (const name of readdirSync(held.path).sort()) {
     if (!wanted(name)) continue;
-    if (it.isFile) yield `${prefix}${name}`;
-    if (it.isFolder) yield* filesBelow(join(folder, name), () => true, `${prefix}${name}/`);
+    const path = `${held.path}/${name}`;
+    const kind = lstatSync(path, { throwIfNoEntry: false });
+    if (kind?.isDirectory() === true) {
+      using below = ifThere(() => holdFolder(path));
+      if (below !== undefined)
+        yield* packHeld(place, below, `${prefix}${name}/`, () => true, signal);
+    } else if (kind?.isFile() === true) yield* packFile(place, path, `${prefix}${name}`, signal);
   }
 }
 
-function bytesOf(file: string, signal: AbortSignal): AsyncIterable<Buffer> {
-  return createReadStream(file, { highWaterMark: 1_048_576, signal });
+/** It may have become a link, or a pipe that nobody writes to, since it was listed. */
+async function* packFile(
+  place: "config" | "state",
+  path: string,
+  name: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const fd = ifThere(() => openSync(path, flags));
+  if (fd === undefined) return;
+  try {
+    const stat = fstatSync(fd);
+    const bytes = createReadStream("", { ...READING, fd, autoClose: false, signal });
+    if (stat.isFile()) yield* packEntry(entry(place, name, stat.mode & 0o777), bytes);
+  } finally {
+    closeSync(fd);
+  }
 }
+
+/** Undefined for what a run's end has taken away, or is no longer what it was. */
+function ifThere<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (thrown) {
+    const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+    if (["ENOENT", "ELOOP", "ENOTDIR", "ENXIO"].includes(code)) return undefined;
+    throw thrown;
+  }
+}
+
+const READING = { highWaterMark: 1_048_576 };
 
 /** By name; those that are sealed for this machine are opened, for another one could not. */
 async function readSecrets(

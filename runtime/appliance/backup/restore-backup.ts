@@ -1,30 +1,25 @@
 import {
-  chmodSync,
-  chownSync,
-  closeSync,
   copyFileSync,
   createReadStream,
   existsSync,
-  fsyncSync,
   linkSync,
+  lstatSync,
   mkdirSync,
-  mkdtempSync,
-  openSync,
-  renameSync,
   rmSync,
   statSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { type Places, places } from "../../protocol/places.js";
 import type { BackupAbout } from "../../protocol/system-verbs.js";
 import { requireReadable } from "../../store/migrate.js";
 import { openDatabase } from "../../store/open.js";
-import { syncDirectory } from "../../store/sync-directory.js";
+import { type FileOwner, placeFile } from "../held-folder.js";
 import { mustRun } from "../machine.js";
 import { tellDaemon } from "../tell-daemon.js";
 import type { VerbContext } from "../verb.js";
 import { setCredential } from "../verbs/set-credential.js";
+import { makeScratch } from "./scratch.js";
 import { unseal } from "./seal.js";
 import { type Staged, type StagedFile, stage } from "./stage-backup.js";
 
@@ -34,11 +29,6 @@ export interface Restored {
   readonly credentials: string[];
   /** Where the database is that was there before; null where there was none. */
   readonly replaced: string | null;
-}
-
-interface Owner {
-  readonly uid: number;
-  readonly gid: number;
 }
 
 /**
@@ -53,7 +43,7 @@ export async function restoreBackup(
   const { machine, signal, progress } = context;
   const at = places({ root: machine.at("/") });
   mkdirSync(at.stateDir, { recursive: true, mode: 0o700 });
-  const scratch = mkdtempSync(join(at.stateDir, ".restore-"));
+  const scratch = makeScratch(at);
   try {
     progress("reading the backup");
     const staged = await stage(unseal(passphrase, createReadStream(file, { signal })), scratch);
@@ -99,22 +89,27 @@ async function putInPlace(staged: Staged, at: Places, context: VerbContext): Pro
   const { uid, gid } = statSync(at.stateDir);
   rmSync(before, { recursive: true, force: true });
   mkdirSync(before, { mode: 0o700 });
-  for (const it of staged.files) {
-    const target = targetOf(it, at, machine.at("/etc/default/aaos"));
-    if (it.place !== "state")
-      keep(target, join(before, it.place, it.name === "" ? "aaos" : it.name));
-    place(it, target, it.place === "state" ? { uid, gid } : { uid: 0, gid: 0 });
+  for (const { place, name, file, mode } of staged.files) {
+    const [base, below] = targetOf({ place, name }, at, machine.at("/etc/default"));
+    if (place !== "state") keep(join(base, below), join(before, place, below));
+    mkdirSync(base, { recursive: true, mode: 0o755 });
+    const owner = place === "state" ? { uid, gid } : { uid: 0, gid: 0 };
+    placeFile(file, base, below, { ...owner, mode });
   }
   for (const [name, secret] of staged.credentials) await setCredential({ name, secret }, context);
   const { about, files, credentials, database } = staged;
-  const replaced =
-    database === undefined ? null : swap(database, at.databaseFile, before, { uid, gid });
+  const replaced = database === undefined ? null : swap(database, at, before, { uid, gid });
   return { about, files: files.length, credentials: [...credentials.keys()], replaced };
 }
 
-function targetOf({ place, name }: StagedFile, at: Places, environment: string): string {
-  if (place === "environment") return environment;
-  return join(place === "config" ? at.configDir : at.stateDir, name);
+/** A folder that is root's, and a name below it. */
+function targetOf(
+  { place, name }: Pick<StagedFile, "place" | "name">,
+  at: Places,
+  defaults: string,
+): readonly [string, string] {
+  if (place === "environment") return [defaults, "aaos"];
+  return [place === "config" ? at.configDir : at.stateDir, name];
 }
 
 function keep(target: string, to: string): void {
@@ -123,49 +118,19 @@ function keep(target: string, to: string): void {
   copyFileSync(target, to);
 }
 
-/** Whole or not at all; folders that are missing on the way belong to the file's owner. */
-function place(
-  { file, mode }: { readonly file: string; readonly mode: number },
-  target: string,
-  owner: Owner,
-): void {
-  const dir = dirname(target);
-  const made = mkdirSync(dir, { recursive: true, mode: 0o750 });
-  for (
-    let folder = dir;
-    made !== undefined && folder.length >= made.length;
-    folder = dirname(folder)
-  )
-    own(folder, owner);
-  const part = join(dir, ".restoring");
-  rmSync(part, { force: true });
-  copyFileSync(file, part);
-  own(part, owner);
-  chmodSync(part, mode);
-  const fd = openSync(part, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(part, target);
-  syncDirectory(dir);
-}
-
-/** Only root can give files away; a test that is not keeps them. */
-function own(path: string, { uid, gid }: Owner): void {
-  if (process.getuid?.() === 0) chownSync(path, uid, gid);
-}
-
 /** The old database is made one file, then both moves are made: at every moment there is a whole one, the old or the new. */
-function swap(file: string, target: string, before: string, owner: Owner): string | null {
+function swap(file: string, at: Places, before: string, owner: FileOwner): string | null {
+  const target = at.databaseFile;
   const kept = join(before, "aaos.db");
+  for (const rest of ["", "-wal", "-shm", "-journal"])
+    if (lstatSync(`${target}${rest}`, { throwIfNoEntry: false })?.isFile() === false)
+      rmSync(`${target}${rest}`, { recursive: true });
   const existed = existsSync(target);
   if (existed) {
     settle(target);
     linkSync(target, kept);
   }
-  place({ file, mode: 0o600 }, target, owner);
+  placeFile(file, dirname(target), basename(target), { ...owner, mode: 0o600 });
   return existed ? kept : null;
 }
 

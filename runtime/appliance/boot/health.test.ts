@@ -17,11 +17,11 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const program = (name: string, script: string) =>
   writeFileSync(join(dir, "bin", name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 const records = () => openSlotRecords(join(dir, "slots"));
-const prove = (pending: boolean, healthDeadlineMs = 60_000) =>
+const prove = (pending: boolean, healthDeadlineMs = 60_000, exhausted = false) =>
   proveSlot({
     machine: openMachine(dir, [join(dir, "bin"), "/usr/bin", "/bin"]),
     records: records(),
-    started: { slot: "A", pending, exhausted: false, healthDeadlineMs },
+    started: { slot: "A", pending, exhausted, healthDeadlineMs },
     version: "1.2.3",
     say: () => {},
     now: () => new Date(0),
@@ -36,6 +36,11 @@ test("a new slot whose selftest fails is left, with what it said; a proven one s
     reason: "agentd selftest: a goal did not end",
   });
   expect(await prove(false)).toBe("stays");
+});
+
+test("where no slot has a try left, even one that has never worked stays up: it would start again for ever", async () => {
+  program("agentd", "echo 'a goal did not end' >&2; exit 1");
+  expect(await prove(true, 60_000, true)).toBe("stays");
 });
 
 test("a selftest that hangs is no proof: the deadline ends it", async () => {

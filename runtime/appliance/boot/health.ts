@@ -7,7 +7,8 @@ import { otherSlot, type Slot } from "../../protocol/slots.js";
 import type { Machine } from "../machine.js";
 import { tellDaemon } from "../tell-daemon.js";
 import { writeFileWhole } from "../write-file.js";
-import { changeEnvironment, withBootPartition } from "./boot-environment.js";
+import { withBootPartition } from "./boot-environment.js";
+import { keepSlot } from "./keep-slot.js";
 import type { KernelArguments } from "./running-slot.js";
 import type { Fallback, SlotRecords } from "./slot-records.js";
 
@@ -32,8 +33,8 @@ const MAX_RESTARTS = 4;
 /**
  * Proves that the running slot works: its services are up, agentd answers, and has carried a goal out in confinement. Until the
  * deadline what is not yet so may become so; what fails twice ends it at once. Then: proven, it is kept, and if the boot chooser
- * had left another slot for it, that one's story is told. Not proven, it is left by a reboot, if it has never been proven; a slot that
- * once was stays up, for whoever comes to look.
+ * had left another slot for it, that one's story is told. Not proven, it is left by a reboot, if it has never been proven and
+ * some slot has a try left; else it stays up, for whoever comes to look.
  */
 export async function proveSlot(health: Health): Promise<"kept" | "left" | "stays"> {
   const { records, started, version, say, now } = health;
@@ -41,8 +42,9 @@ export async function proveSlot(health: Health): Promise<"kept" | "left" | "stay
   const problem = await findProblem(health);
   const time = now().toISOString();
   if (problem === undefined) {
-    const fallback = await keep(health, time);
-    records.writeVerdict(slot, { ok: true, version, reason: "", time });
+    const fallback = await withBootPartition(health.machine, (folder) =>
+      keepSlot(folder, records, { slot, version, time }),
+    );
     say(`slot ${slot}, version ${version}, works and is kept`);
     if (fallback !== undefined) say(tellFallback(fallback));
     await tellTrail(health, fallback);
@@ -52,6 +54,10 @@ export async function proveSlot(health: Health): Promise<"kept" | "left" | "stay
   if (!existsSync(DEGRADED))
     records.writeVerdict(slot, { ok: false, version, reason: problem, time });
   if (!started.pending) return "stays";
+  if (started.exhausted) {
+    say("no slot has a try left: this one stays up, for whoever comes to look");
+    return "stays";
+  }
   say(
     `slot ${slot} has never worked: starting again, ${otherSlot(slot)} is next when its tries are used up`,
   );
@@ -164,24 +170,4 @@ function jsonOf(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Keeps the running slot; gives the story of the one that was wanted instead of it. */
-async function keep(health: Health, time: string): Promise<Fallback | undefined> {
-  const { machine, records, started } = health;
-  const { slot } = started;
-  const left = await withBootPartition(machine, (folder) => {
-    const before = changeEnvironment(folder, slot, []);
-    const wanted = before.state.order[0];
-    const lost = wanted === slot ? [] : [{ type: "failed", slot: wanted } as const];
-    changeEnvironment(folder, slot, [...lost, { type: "healthy", slot }]);
-    return wanted === slot ? undefined : wanted;
-  });
-  if (left === undefined) return undefined;
-  const verdict = records.verdict(left);
-  const reason = verdict?.ok === false ? verdict.reason : "it never came up";
-  const version = records.image(left)?.version ?? verdict?.version ?? "unknown";
-  const fallback: Fallback = { from: left, to: slot, version, reason, time };
-  records.writeFallback(fallback);
-  return fallback;
 }

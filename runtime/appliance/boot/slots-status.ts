@@ -9,7 +9,7 @@ import { readKernelArguments } from "./running-slot.js";
 import { openSlotRecords, SLOT_FILES, type SlotRecords } from "./slot-records.js";
 
 const DEGRADED = "/run/aaos/degraded";
-const VERSION_FILE = "/usr/lib/aaos/version";
+export const VERSION_FILE = "/usr/lib/aaos/version";
 
 /** The slot that runs; throws `unavailable` on a system that does not run from an installed disk. */
 export function runningSlot(machine: Machine): Slot {

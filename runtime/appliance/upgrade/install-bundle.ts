@@ -5,7 +5,7 @@ import { otherSlot, type Slot } from "../../protocol/slots.js";
 import { changeEnvironment, withBootPartition } from "../boot/boot-environment.js";
 import { readKernelArguments } from "../boot/running-slot.js";
 import { openSlotRecords, SLOT_FILES } from "../boot/slot-records.js";
-import { runningSlot } from "../boot/slots-status.js";
+import { runningSlot, VERSION_FILE } from "../boot/slots-status.js";
 import { sha256At } from "../disk/copy-verified.js";
 import { type Machine, mustRun } from "../machine.js";
 import { readBundle, refusedBundle } from "./bundle.js";
@@ -28,7 +28,6 @@ export interface Installed {
 }
 
 const SYSTEM_CONF = "/etc/rauc/system.conf";
-export const VERSION_FILE = "/usr/lib/aaos/version";
 
 /**
  * Puts a bundle into the slot that does not run, and wants it at the next start. The order is what makes a power cut harmless: the
@@ -94,7 +93,7 @@ export function compatibleOf(machine: Machine): string {
   return /^compatible=(.*)$/m.exec(readFileSync(machine.at(SYSTEM_CONF), "utf8"))?.[1] ?? "";
 }
 
-/** Why a version was left when this machine tried it; null where it was not. */
+/** Why a version was left by this machine, or by an operator; null where it was not. */
 export function failedBefore(machine: Machine, version: string | undefined): string | null {
   const { slot } = readKernelArguments(machine);
   if (slot === undefined || version === undefined) return null;

@@ -22,7 +22,7 @@ test("each refusal says why", () => {
     [{ version: "1.0.9" }, {}, /1\.0\.9 is older than 1\.1\.0/],
     [{ version: "1.1.0" }, {}, /runs already/],
     [{ sizeBytes: 1001 }, {}, /1001 bytes/],
-    [{}, { automatic: true, failed }, /failed here: agentd has failed/],
+    [{}, { automatic: true, failed }, /was left here: agentd has failed/],
   ];
   for (const [other, situation, why] of cases)
     expect(whyNot({ ...bundle, ...other }, { ...now, ...situation })?.why).toMatch(why);

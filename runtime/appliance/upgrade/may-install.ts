@@ -45,7 +45,7 @@ export function whyNot(
     };
   if (now.automatic && now.failed?.version === bundle.version)
     return {
-      why: `${bundle.version} failed here: ${now.failed.reason}`,
+      why: `${bundle.version} was left here: ${now.failed.reason}`,
       hint: "`agentd system upgrade --apply` tries it again.",
     };
   return undefined;

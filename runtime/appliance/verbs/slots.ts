@@ -3,16 +3,11 @@ import { AgentdError } from "../../protocol/agentd-error.js";
 import { newestRelease } from "../../protocol/channel.js";
 import { factoryReset as resetNext } from "../boot/factory-reset.js";
 import { rollBack } from "../boot/roll-back.js";
-import { runningSlot, slotsStatus as statusOf } from "../boot/slots-status.js";
+import { runningSlot, slotsStatus as statusOf, VERSION_FILE } from "../boot/slots-status.js";
 import { mustRun } from "../machine.js";
 import { withBundleFromUsb } from "../upgrade/bundle-from-usb.js";
 import { copyDatabase } from "../upgrade/copy-database.js";
-import {
-  compatibleOf,
-  failedBefore,
-  installBundle as install,
-  VERSION_FILE,
-} from "../upgrade/install-bundle.js";
+import { compatibleOf, failedBefore, installBundle as install } from "../upgrade/install-bundle.js";
 import { readIndex } from "../upgrade/read-index.js";
 import type { Verb } from "../verb.js";
 
@@ -27,7 +22,7 @@ export const installBundle: Verb<"install-bundle"> = (params, context) => {
       allowDowngrade: params.allow_downgrade,
       automatic: params.automatic,
       progress,
-      copyDatabase,
+      copyDatabase: (version) => copyDatabase(version),
       signal,
     });
   runningSlot(machine);

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSetUp } from "../../appliance/provision/is-set-up.js";
@@ -12,7 +12,9 @@ import { connectTo } from "../client.js";
 import type { Command } from "../command.js";
 import type { Output } from "../io.js";
 import { printError } from "../print-error.js";
+import { disksHere } from "./disks-here.js";
 import { type DaemonGlimpse, type ScreenState, screenLines } from "./screen.js";
+import { textOr } from "./text-or.js";
 import { troublesOf } from "./troubles.js";
 
 const REFRESH_MS = 3_000;
@@ -118,13 +120,12 @@ async function stateOf(
 ): Promise<ScreenState> {
   const at = (path: string): string => join(places.root, path);
   const machine = machineStatus(places);
-  const blockDevices = existsSync(at("/sys/block")) ? readdirSync(at("/sys/block")) : [];
   const degraded = textOr(at("/run/aaos/degraded")).trim().replaceAll("\n", "; ");
   return {
     machine,
     // systemd-timesyncd leaves the file; whose clock another program keeps is not this screen's to judge.
     troubles: troublesOf({
-      ...{ machine, now: Date.now(), blockDevices, degraded },
+      ...{ machine, now: Date.now(), disks: disksHere(at), degraded },
       isTimeSet: machine.booted_from === "package" || existsSync(at(TIME_SET)),
     }),
     daemon: await glimpse(places.socketPath, last, signal),
@@ -148,14 +149,6 @@ async function glimpse(
     return { provider: status.default_provider };
   } catch {
     return existsSync(socketPath) ? last : null;
-  }
-}
-
-function textOr(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
   }
 }
 

@@ -6,8 +6,8 @@ export interface Surroundings {
   /** Milliseconds since 1970, and whether a time server has set it. */
   readonly now: number;
   readonly isTimeSet: boolean;
-  /** Names in /sys/block. */
-  readonly blockDevices: readonly string[];
+  /** Names of those that a system could be kept on. */
+  readonly disks: readonly string[];
   /** What the start of an installed disk left in /run/aaos/degraded; empty where all is well. */
   readonly degraded: string;
 }
@@ -15,11 +15,10 @@ export interface Surroundings {
 const MIB = 1_048_576;
 const EMPTY_BYTES = 32 * MIB;
 const SCARCE_MEMORY_BYTES = 1_100 * MIB;
-const NO_DISK = /^(?:loop|zram|ram|sr|fd|dm-)/;
 
 /** What is missing or wrong on this machine, in words, for its screen; what is well is not told. Pure. */
 export function troublesOf(around: Surroundings): readonly string[] {
-  const { machine, now, isTimeSet, blockDevices, degraded } = around;
+  const { machine, now, isTimeSet, disks, degraded } = around;
   const isLive = machine.booted_from === "live";
   return [
     ...(degraded === "" ? [] : [`The data volume is not in use: ${degraded}`]),
@@ -32,7 +31,7 @@ export function troublesOf(around: Surroundings): readonly string[] {
           // To the day: what changed each minute would never come to rest.
           `No time server has set the clock, which says ${new Date(now).toISOString().slice(0, 10)}`,
         ]),
-    ...(isLive && blockDevices.every((name) => NO_DISK.test(name))
+    ...(isLive && disks.length === 0
       ? ["There is no disk: this system runs from its medium and keeps nothing"]
       : []),
     ...(machine.memory.total > 0 && machine.memory.total < SCARCE_MEMORY_BYTES

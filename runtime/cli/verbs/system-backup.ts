@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, rmSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -79,7 +79,9 @@ interface Target {
 
 function fileTarget(path: string): Target {
   const part = `${path}.part`;
-  const stream = createWriteStream(part, { mode: 0o600, flush: true });
+  // What an earlier call left goes, a link too: in a folder of everybody's it may be somebody's trap.
+  rmSync(part, { force: true });
+  const stream = createWriteStream(part, { flags: "wx", mode: 0o600, flush: true });
   stream.on("error", () => {}); // told by the write that failed
   return {
     stream,

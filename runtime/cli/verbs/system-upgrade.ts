@@ -115,7 +115,7 @@ function told(command: Command, offer: Offer): ExitCode {
   else {
     const mib = (release.size_bytes / 2 ** 20).toFixed(0);
     printLine(command, `${channel} has version ${release.version} (${mib} MiB); ${running} runs`);
-    if (failed !== null) printLine(command, `it failed here before: ${failed}`);
+    if (failed !== null) printLine(command, `it was left here before: ${failed}`);
     printLine(command, "install it: agentd system upgrade --apply");
   }
   return 0;
