@@ -21,6 +21,9 @@ export type ReadProvision =
     }
   | { readonly ok: false; readonly problems: readonly FileProblem[] };
 
+/** The operator's login, which keys without a user are for. */
+const OPERATOR = "aaos";
+
 interface Fault {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -52,6 +55,17 @@ function findings(value: ProvisionFile) {
       ? [{ path: ["users", i, "name"], message: `'${name}' is there twice`, hint: null }]
       : [],
   );
+  const notAdmin = users.flatMap(({ name, admin }, i) =>
+    name === OPERATOR && !admin
+      ? [
+          {
+            path: ["users", i, "admin"],
+            message: `'${name}' is the operator, who is an admin`,
+            hint: null,
+          },
+        ]
+      : [],
+  );
   const ofRoles = roles.flatMap((role, i) =>
     checkRole(role).map((fault) => ({ ...fault, path: ["roles", i, ...fault.path] })),
   );
@@ -59,7 +73,7 @@ function findings(value: ProvisionFile) {
     ...fault,
     path: ["policy", ...fault.path],
   }));
-  return [...twice, ...ofRoles, ...ofPolicy];
+  return [...twice, ...notAdmin, ...ofRoles, ...ofPolicy];
 }
 
 const CloudUser = z.looseObject({
@@ -85,9 +99,6 @@ const UserData = z.looseObject({
   aaos: z.record(z.string(), z.unknown()).default({}),
 });
 const KNOWN = new Set(Object.keys(UserData.shape));
-
-/** The operator's login, which keys without a user are for. */
-const OPERATOR = "aaos";
 
 function readUserData(text: string, file: string): ReadProvision {
   const parsed = parseYaml(UserData, text, file);

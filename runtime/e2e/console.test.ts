@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { bootedFrom, type MachineStatus } from "../appliance/status/machine-status.js";
+import { bootedFrom, isReachable, type MachineStatus } from "../appliance/status/machine-status.js";
 import { disksHere } from "../cli/console/disks-here.js";
 import { type ScreenState, screenLines } from "../cli/console/screen.js";
 import { troublesOf } from "../cli/console/troubles.js";
@@ -28,6 +28,11 @@ describe("agentd system console", () => {
       await terminal.see(/Nobody can log in yet. Press s/);
       terminal.type("s");
       await terminal.see(/How will you log in/);
+      terminal.type(ENTER);
+      await terminal.see(/The address/);
+      terminal.type(`http://127.0.0.1:9/me.keys${ENTER}`);
+      await terminal.see(/must be an https URL/);
+      await terminal.see(/How will you log in/);
       terminal.type(DOWN + ENTER);
       await terminal.see(/public key/);
       terminal.type(`ssh-rsa nonsense${ENTER}`);
@@ -44,6 +49,35 @@ describe("agentd system console", () => {
       expect(world.read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
       expect(existsSync(join(world.root, "etc/hostname"))).toBe(false);
       await terminal.see(/Enter logs in {3}l shows the log\r?\n/);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    "asks for an address before anything that needs one, where no card has any",
+    async () => {
+      world.put("sys/class/net/eth9/address", "52:54:00:00:00:09\n");
+      world.put("sys/class/net/eth9/device", "");
+      await using terminal = onTerminal(["--root", world.root, "system", "console"]);
+      await terminal.see(/no address yet/);
+      terminal.type("s");
+      await terminal.see(/No address came by DHCP. One for eth9/);
+      terminal.type(`192.0.2.300/24${ENTER}`);
+      await terminal.see(/Its gateway/);
+      terminal.type(`2001:db8::1${ENTER}`);
+      await terminal.see(/A name server/);
+      terminal.type(`192.0.2.53${ENTER}`);
+      await terminal.see(/is an address with its prefix/);
+      await terminal.see(/No address came by DHCP. One for eth9/);
+      terminal.type(`2001:db8::9/64${ENTER}`);
+      await terminal.see(/Its gateway/);
+      terminal.type(`2001:db8::1${ENTER}`);
+      await terminal.see(/A name server/);
+      terminal.type(`192.0.2.53${ENTER}`);
+      await terminal.see(/How will you log in/);
+      expect(world.read("etc/systemd/network/50-aaos-eth9.network")).toMatch(
+        /Address=2001:db8::9\/64\nGateway=2001:db8::1\nDNS=192.0.2.53/,
+      );
     },
     TIMEOUT,
   );
@@ -167,6 +201,11 @@ describe("agentd system status", () => {
     TIMEOUT,
   );
 
+  it("an address that a card gave itself is none", () => {
+    const all = ["169.254.7.9", "fe80::1", "FE80::2", "192.0.2.7", "2001:db8::7", "16.9.254.1"];
+    expect(all.filter(isReachable)).toEqual(["192.0.2.7", "2001:db8::7", "16.9.254.1"]);
+  });
+
   it("knows a slot, a live system and a package by the kernel's command line", () => {
     expect(bootedFrom("root=x rauc.slot=B quiet")).toBe("slot B");
     expect(bootedFrom("boot=live quiet")).toBe("live");
@@ -203,7 +242,7 @@ describe("the screen", () => {
       "192.0.2.7",
       "SHA256:abc",
       "ssh aaos@192.0.2.7",
-      "agentd configure",
+      "sudo agentd configure",
     ])
       expect(text).toContain(part);
     expect(draw({ daemon: { provider: "deepseek" } })).toMatch(/deepseek[\s\S]*agentd submit/);
@@ -251,6 +290,7 @@ describe("the screen", () => {
     expect(draw({}, { network: [{ name: "eth0", mac: "x", addresses: [] }] })).toMatch(
       /no address yet/,
     );
+    expect(draw({}, { network: [] })).toMatch(/sudo agentd configure/);
     expect(draw({ isSetUp: false })).toMatch(/Nobody can log in yet/);
     const refused = {
       state: "refused" as const,

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -7,6 +8,7 @@ import {
   readlinkSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:http";
@@ -18,8 +20,9 @@ import { openMachine } from "../appliance/machine.js";
 import { applyProvision } from "../appliance/provision/apply.js";
 import { provisionAtBoot } from "../appliance/provision/at-boot.js";
 import type { VerbContext } from "../appliance/verb.js";
-import { readProvision, yamlText } from "../catalog/provision.js";
+import { appliedText, readProvision } from "../catalog/provision.js";
 import { readSettings } from "../catalog/settings.js";
+import { diskLayout, MIN_DISK_BYTES, PARTITION, partition } from "../protocol/disk-layout.js";
 import { ProvisionFile } from "../protocol/provision-file.js";
 import { cli } from "../test/cli-process.js";
 
@@ -27,6 +30,8 @@ import { cli } from "../test/cli-process.js";
 // puts a folder where the volume would be. The tests in the VM ask the same of the booted image.
 const KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0123456789abcdefghijklmnopqrstuv me@desk";
 const OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9876543210abcdefghijklmnopqrstuv me@couch";
+const host = openMachine();
+const canInstall = ["sfdisk", "mke2fs", "debugfs"].every((name) => host.has(name));
 const SECRET = "sk-provisioned-0123456789";
 
 let dir: string;
@@ -38,7 +43,7 @@ beforeEach(() => {
   const bin = join(dir, "bin");
   mkdirSync(bin);
   const log = `printf '%s' "\${0##*/}" >>${dir}/asked; printf ' <%s>' "$@" >>${dir}/asked; echo >>${dir}/asked`;
-  for (const name of ["hostname", "useradd", "usermod", "networkctl"])
+  for (const name of ["hostname", "useradd", "usermod", "gpasswd", "networkctl"])
     writeFileSync(join(bin, name), `#!/bin/sh\n${log}\n`, { mode: 0o755 });
   writeFileSync(join(bin, "chpasswd"), `#!/bin/sh\n${log}\n/bin/cat >>${dir}/asked\n`, {
     mode: 0o755,
@@ -69,6 +74,12 @@ const asked = (): string =>
   existsSync(join(dir, "asked")) ? readFileSync(join(dir, "asked"), "utf8") : "";
 const never: typeof fetch = () => Promise.reject(new Error("nobody is asked here"));
 
+function given(text: string): ProvisionFile {
+  const file = readProvision(text, "aaos.yaml");
+  if (!file.ok) throw new Error(JSON.stringify(file.problems));
+  return file.file;
+}
+
 const GOOD = `hostname: box1
 timezone: Europe/Berlin
 users:
@@ -96,10 +107,8 @@ function volume(files: Readonly<Record<string, string>>, label = "AAOS-CONFIG"):
 
 describe("aaos.yaml applied", () => {
   it("makes the machine what it says, and keeps no secret outside the credentials", async () => {
-    const file = readProvision(GOOD, "aaos.yaml");
-    if (!file.ok) throw new Error(JSON.stringify(file.problems));
     put("etc/aaos/agentd.yaml", "# mine\nlog_level: warn\n");
-    await applyProvision(file.file, context, never);
+    await applyProvision(given(GOOD), context, never);
     expect(read("etc/aaos/agentd.yaml")).toMatch(/^# mine\nlog_level: warn\n/);
     expect(readSettings(join(root, "etc/aaos/agentd.yaml")).upgrade).toMatchObject({
       ...{ channel: "beta", url: "https://boxes.example/aaos" },
@@ -157,6 +166,37 @@ describe("aaos.yaml applied", () => {
       "network:\n  ethernets:\n    e: {addresses: [192.0.2.1]}\n",
       /:3: network\.ethernets\.e\.addresses\[0\]/,
     ],
+    ...[
+      [
+        "an address that is none",
+        "addresses: [192.0.2.300/24]",
+        /addresses\[0\]: is an address with/,
+      ],
+      [
+        "a prefix that is too long",
+        "addresses: [192.0.2.10/240]",
+        /addresses\[0\]: is an address with/,
+      ],
+      ["a prefix of IPv6", 'addresses: ["2001:db8::1/129"]', /addresses\[0\]: is an address with/],
+      ["a gateway of dots", 'gateway4: "..."', /gateway4: is an IPv4 address/],
+      ["a gateway with a zone", 'gateway6: "fe80::1%eth0"', /gateway6: is an address/],
+      [
+        "a name server that is a name",
+        "nameservers: {addresses: [dns]}",
+        /addresses\[0\]: is an addr/,
+      ],
+      ["a way to nowhere", "routes: [{to: foo, via: 192.0.2.1}]", /to: is default, or a network/],
+      [
+        "a way with a line of its own",
+        'routes: [{to: "192.0.2.0/24\\nGateway=192.0.2.9", via: 192.0.2.1}]',
+        /to: is default, or a network/,
+      ],
+      ["a name with a line of its own", 'set-name: "a\\nb"', /set-name: is no name of a card/],
+    ].map(([what, card, says]): [string, string, RegExp] => [
+      String(what),
+      `network:\n  ethernets:\n    e: {${String(card)}}\n`,
+      new RegExp(`:3: network\\.ethernets\\.e\\..*${(says as RegExp).source}`),
+    ]),
     [
       "a policy that means nothing",
       'policy:\n  network: {allow: ["a b"]}\n',
@@ -172,6 +212,31 @@ describe("aaos.yaml applied", () => {
       "a file below what the system owns",
       "files: [{path: /etc/sudoers.d/x, content: x}]\n",
       /:1: files\[0\]\.path: .*belongs to the system/,
+    ],
+    [
+      "an unknown provider without an address",
+      "hostname: fine\nprovider: {provider: homemade}\n",
+      /:2: provider: 'homemade' is not in providers\.yaml/,
+    ],
+    [
+      "a place that an installed disk does not keep",
+      "install: {disk: S1}\nfiles:\n  - {path: /data/ok, content: x}\n  - {path: /srv/motd, content: x}\n",
+      /:4: files\[1\]\.path: \/srv\/motd is read-only on an installed disk/,
+    ],
+    [
+      "a file below another",
+      "files:\n  - {path: /data/x, content: x}\n  - {path: /data/x/y, content: x}\n",
+      /:3: files\[1\]\.path: .*lies below another file/,
+    ],
+    [
+      "words in the place of a secret",
+      `credentials:\n  github: "(kept as a credential)"\n`,
+      /:2: credentials\.github: there is no credential 'github' here/,
+    ],
+    [
+      "the operator as no admin",
+      "users:\n  - {name: aaos, admin: false}\n",
+      /:2: users\[0\]\.admin: 'aaos' is the operator/,
     ],
     [
       "an upgrade channel that is none",
@@ -192,16 +257,90 @@ describe("aaos.yaml applied", () => {
     ["timezone: Mars/Olympus\n", /there is no Mars\/Olympus/],
     ["files: [{path: /etc/sudoers.d/x, content: x}]\n", /belongs to the system/],
     ["files: [{path: /srv/../etc/shadow, content: x}]\n", /belongs to the system/],
+    ["files: [{path: //etc/./aaos/x, content: x}]\n", /belongs to the system/],
+    ["hostname: late\nprovider: {provider: homemade}\n", /^provider: 'homemade' is not in/],
+    ['hostname: late\ncredentials: {a: "(kept as a credential)"}\n', /^credentials\.a: /],
+    [
+      'hostname: late\njoin: {url: "https://x.example", token: "(kept as a credential)"}\n',
+      /^join\.token: /,
+    ],
     [
       'hostname: late\nusers: [{name: a, ssh_key_urls: ["https://nowhere.invalid/a.keys"]}]\n',
       /nobody is asked here/,
     ],
   ])("%j is refused before anything is changed", async (text, says) => {
-    const file = readProvision(text, "aaos.yaml");
-    if (!file.ok) throw new Error(JSON.stringify(file.problems));
-    await expect(applyProvision(file.file, context, never)).rejects.toThrow(says);
+    await expect(applyProvision(given(text), context, never)).rejects.toThrow(says);
     expect(existsSync(join(root, "etc"))).toBe(false);
     expect(asked()).toBe("");
+  });
+
+  it("every form of address that is one is taken", async () => {
+    const card = `{addresses: [192.0.2.10/32, "2001:db8::a/64", 0.0.0.0/0], gateway4: 192.0.2.1, gateway6: "fe80::1", set-name: lan0, routes: [{to: default, via: "2001:db8::1"}, {to: "::/0", via: "::1", metric: 5}], nameservers: {addresses: ["2001:db8::53"]}}`;
+    await applyProvision(given(`network: {ethernets: {eth0: ${card}}}\n`), context, never);
+    expect(read("etc/systemd/network/50-aaos-eth0.network")).toMatch(
+      /Address=2001:db8::a\/64[\s\S]*Gateway=fe80::1[\s\S]*Destination=::\/0\nGateway=::1\nMetric=5/,
+    );
+  });
+
+  it("what stands in the way on this machine is refused before anything is changed", async () => {
+    put("etc/passwd", "root:x:0:0::/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\n");
+    put("etc/group", "staff:x:50:\nada:x:1000:\n");
+    put("data/folder/file", "");
+    const apply = (text: string) => applyProvision(given(text), context, never);
+    const late = "hostname: late\n";
+    await expect(apply(`${late}users: [{name: staff}]\n`)).rejects.toThrow(
+      /^users\[0\]\.name: 'staff' is a group of the system/,
+    );
+    const file = (path: string) => `${late}files: [{path: ${path}, content: x}]\n`;
+    await expect(apply(file("/data/folder"))).rejects.toThrow(/is a directory/);
+    await expect(apply(file("/data/new/"))).rejects.toThrow(/is a directory/);
+    await expect(apply(file("/data/folder/file/x"))).rejects.toThrow(/file is no directory/);
+    expect(existsSync(join(root, "etc/hostname"))).toBe(false);
+    expect(asked()).toBe("");
+    // One who is there already has a group of that name.
+    await apply("users: [{name: ada}]\n");
+  });
+
+  it("a file below what is read-only here is refused by its field", () => {
+    put("srv/here", "");
+    const file = put("aaos.yaml", "files: [{path: /srv/deep/motd, content: x}]\n");
+    const agentd = join(import.meta.dirname, "../agentd.js");
+    const script = `mount --bind "$1/srv" "$1/srv" && mount -o remount,bind,ro "$1/srv" && exec "$2" "$3" --root "$1" provision validate "$4"`;
+    const ended = spawnSync(
+      "unshare",
+      ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"].concat([
+        ...[root, process.execPath, agentd, file],
+      ]),
+      { encoding: "utf8" },
+    );
+    expect(ended.stderr).toMatch(/:1: files\[0\]\.path: \/srv is read-only on this machine/);
+    expect(ended.status).toBe(2);
+  });
+
+  it("what was applied can be applied again: the credentials stay as they are", async () => {
+    await applyProvision(given(GOOD), context, never);
+    const kept = read("etc/aaos/aaos.yaml");
+    put("etc/aaos/credentials/github", "changed since\n");
+    await applyProvision(given(kept), context, never);
+    expect(read("etc/aaos/credentials/github")).toBe("changed since\n");
+    expect(read("etc/aaos/credentials/join")).toBe(`${SECRET}-3\n`);
+    expect(read("etc/aaos/credentials/deepseek")).toBe(`${SECRET}\n`);
+    expect(read("etc/aaos/aaos.yaml")).toBe(kept);
+  });
+
+  it("a user becomes what the file says: no longer an admin, no longer with a key", async () => {
+    put("etc/group", "aaos-admin:x:990:bob,ada\n");
+    await applyProvision(given(GOOD), context, never);
+    expect(asked()).toContain("gpasswd <--delete> <ada> <aaos-admin>");
+    expect(read("etc/aaos/ssh/authorized_keys.d/ada")).toBe(`${OTHER}\n`);
+    await applyProvision(
+      given("users: [{name: ada}, {name: eve, admin: false}]\n"),
+      context,
+      never,
+    );
+    expect(existsSync(join(root, "etc/aaos/ssh/authorized_keys.d/ada"))).toBe(false);
+    expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+    expect(asked().match(/gpasswd/g)).toHaveLength(1);
   });
 
   it("provision apply, by its verb: below a root it writes what is a file", async () => {
@@ -328,6 +467,31 @@ describe("provisioning at the first boot", () => {
     }
   });
 
+  it("a list of keys is asked for again, too", async () => {
+    const server = createServer((_request, response) => response.end(`${KEY}\n`));
+    const listen = (port: number) =>
+      new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
+    await listen(0);
+    const { port } = server.address() as AddressInfo;
+    await new Promise((done) => server.close(done));
+    put(
+      "run/credentials/@system/aaos.config",
+      `users: [{name: aaos, ssh_key_urls: ["https://127.0.0.1:${port}/me.keys"]}]\n`,
+    );
+    // The server has no certificate.
+    const outcome = provisionAtBoot(context, (url, init) =>
+      fetch(String(url).replace("https", "http"), init),
+    );
+    await new Promise((done) => setTimeout(done, 1_500));
+    await listen(port);
+    try {
+      expect(await outcome).toMatchObject({ state: "applied" });
+      expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+    } finally {
+      server.close();
+    }
+  });
+
   it("a URL is https or carries its digest, and the digest is held", async () => {
     const text = "hostname: by-url\n";
     const server = createServer((_request, response) => response.end(text));
@@ -421,7 +585,7 @@ describe("provisioning at the first boot", () => {
     const listing = JSON.stringify({ blockdevices: [disk] });
     writeFileSync(join(dir, "bin/lsblk"), `#!/bin/sh\necho '${listing}'\n`, { mode: 0o755 });
     // mount(8) of a test: the disk's data volume, as this very file's installation leaves it.
-    const seed = yamlText(ProvisionFile.parse({ install: { disk: "S1", wipe: true } }));
+    const seed = appliedText(ProvisionFile.parse({ install: { disk: "S1", wipe: true } }));
     const sum = createHash("sha256").update(seed).digest("hex");
     const data = `/bin/mkdir -p "$6/slots"; echo ${sum} >"$6/slots/installed-by"`;
     writeFileSync(
@@ -437,6 +601,68 @@ describe("provisioning at the first boot", () => {
     expect(outcome.state).toBe(state);
     expect([...outcome.problems, ...outcome.notes].join()).toMatch(word);
     expect(existsSync(join(root, "etc/aaos/aaos.yaml"))).toBe(false);
+  });
+
+  it.runIf(canInstall)(
+    "an installation takes the secrets out of the medium, which then erases nothing",
+    async () => {
+      const target = join(dir, "disk.raw");
+      writeFileSync(target, "");
+      truncateSync(target, MIN_DISK_BYTES);
+      put("run/live/medium/live/root.squashfs", "the system");
+      put("usr/lib/aaos/version", "1.2.3\n");
+      for (const name of ["mbr.img", "core.img", "esp.img", "grub.cfg"])
+        put(`usr/lib/aaos/boot/${name}`, "boots");
+      const listing = JSON.stringify({
+        blockdevices: [
+          {
+            ...{ path: target, type: "disk", size: MIN_DISK_BYTES, ro: false, serial: "S1" },
+            mountpoints: [null],
+          },
+        ],
+      });
+      const bin = (name: string, script: string) =>
+        writeFileSync(join(dir, "bin", name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      bin("lsblk", `echo '${listing}'`);
+      bin("blockdev", "exit 0");
+      for (const name of ["sfdisk", "mke2fs"]) bin(name, `exec /usr/sbin/${name} "$@"`);
+      // mount(8) of a test takes what it needs of the disk's data volume out of it.
+      const { startBytes } = partition(diskLayout(MIN_DISK_BYTES), PARTITION.data);
+      const debugfs = `/usr/sbin/debugfs -R "cat slots/installed-by" "${target}?offset=${startBytes}"`;
+      const by = join(dir, "installed-by");
+      const data = `${debugfs} >${by}; [ -s ${by} ] || exit 32; /bin/mkdir "$6/slots" && /bin/cp ${by} "$6/slots"`;
+      bin(
+        "mount",
+        `case "$*" in *disk.raw${PARTITION.data}*) ${data};; *) /bin/rmdir "$4" && /bin/ln -s ${dir}/volume "$4";; esac`,
+      );
+      bin("umount", '/bin/rm -r "$1" && /bin/mkdir "$1"');
+      const text = `install: {disk: S1, wipe: true}\n${GOOD}`;
+      volume({ "aaos.yaml": text });
+      const outcome = await provisionAtBoot(context, never);
+      expect(outcome).toMatchObject({ state: "installed", problems: [] });
+      expect(existsSync(join(root, "etc"))).toBe(false);
+      const stick = readFileSync(join(dir, "volume/aaos.yaml"), "utf8");
+      expect(stick).toContain("wipe: true");
+      expect(stick).not.toMatch(/sk-provisioned|\$y\$/);
+      const bytes = statSync(target).mtimeMs;
+      expect(await provisionAtBoot(context, never)).toMatchObject({
+        state: "done_before",
+        notes: [expect.stringMatching(/take the medium out/)],
+      });
+      // As it was before its secrets were taken out, too.
+      volume({ "aaos.yaml": text });
+      expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+      expect(statSync(target).mtimeMs).toBe(bytes);
+    },
+  );
+
+  it("a seed that was refused goes once somebody has set the machine up at its console", async () => {
+    put("mnt/data/seed/aaos.yaml", `hostnam: x\njoin: {token: ${SECRET}}\n`);
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "refused" });
+    expect(existsSync(join(root, "mnt/data/seed/aaos.yaml"))).toBe(true);
+    put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+    expect(existsSync(join(root, "mnt/data/seed"))).toBe(false);
   });
 
   it("without any source nothing happens", async () => {

@@ -6,17 +6,25 @@ import { appliedText, yamlText } from "../../catalog/provision.js";
 import { readText } from "../../catalog/read-text.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { places } from "../../protocol/places.js";
-import type { ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
+import {
+  KEPT,
+  type ProvisionFile,
+  type ProvisionUser,
+  secretsOf,
+} from "../../protocol/provision-file.js";
 import { applyProvider } from "../configure/apply-provider.js";
 import { type Machine, mustRun } from "../machine.js";
 import type { VerbContext } from "../verb.js";
 import { setCredential } from "../verbs/set-credential.js";
 import { writeFileWhole } from "../write-file.js";
+import { groupsOf } from "./accounts.js";
 import { fetchKeys } from "./fetch-keys.js";
 import { misfits, ZONES } from "./misfits.js";
 import { networkFiles } from "./network-files.js";
 
 const KEYS_DIR = "/etc/aaos/ssh/authorized_keys.d";
+const ADMINS = "aaos-admin";
+
 /**
  * Makes the machine what the file says. Everything that can be refused is refused before anything is changed; key lists are read
  * before, too. `/etc/aaos/aaos.yaml` comes last: where it is, the file was applied whole.
@@ -37,7 +45,7 @@ export async function applyProvision(
       `${formatField(misfit.path)}: ${misfit.message}`,
       { hint: misfit.hint },
     );
-  const keys = await Promise.all(file.users.map((user) => fetchKeys(user, request, signal)));
+  const keys = await fetchKeys(file, request, signal);
   const at = places({ root: machine.at("/") });
   const did: string[] = [];
   const say = (what: string): void => {
@@ -60,11 +68,8 @@ export async function applyProvision(
     writeFileWhole(join(at.operatorRolesDir, `${role.name}.yaml`), yamlText(role), { mode: 0o644 });
     say(`role ${role.name}`);
   }
-  const secrets = {
-    ...file.credentials,
-    ...(file.join === undefined ? {} : { join: file.join.token }),
-  };
-  for (const [name, secret] of Object.entries(secrets)) {
+  for (const { name, secret } of secretsOf(file)) {
+    if (secret === KEPT) continue; // there is one already
     await setCredential({ name, secret }, context);
     say(`credential ${name}`);
   }
@@ -113,7 +118,7 @@ async function setUser(
   { machine, signal }: VerbContext,
   say: (what: string) => void,
 ): Promise<void> {
-  const groups = admin ? "aaos,aaos-admin" : "aaos";
+  const groups = admin ? `aaos,${ADMINS}` : "aaos";
   const exists =
     machine.has("id") && (await machine.run("id", ["-u", name], { signal })).status === 0;
   if (!exists)
@@ -126,7 +131,9 @@ async function setUser(
   // The operator's own account is the daemon's too, and gets its groups at its login (pam_group).
   else if (name !== "aaos")
     await mustRun(machine, "usermod", ["--append", "--groups", groups, name], { signal });
-  if (keys.length > 0) setKeys(name, keys, machine);
+  if (!admin && groupsOf(machine).get(ADMINS)?.includes(name) === true)
+    await mustRun(machine, "gpasswd", ["--delete", name, ADMINS], { signal });
+  setKeys(name, keys, machine);
   if (password_hash !== undefined)
     await mustRun(machine, "chpasswd", ["--encrypted"], {
       stdin: `${name}:${password_hash}\n`,
@@ -135,9 +142,11 @@ async function setUser(
   say(`user ${name} with ${keys.length} keys`);
 }
 
-/** The keys by which a user may come in, in place of those before. */
+/** The keys by which a user may come in, in place of those before; none is no file. */
 export function setKeys(name: string, keys: readonly string[], machine: Machine): void {
-  writeFileWhole(machine.at(join(KEYS_DIR, name)), `${keys.join("\n")}\n`, { mode: 0o644 });
+  const file = machine.at(join(KEYS_DIR, name));
+  if (keys.length > 0) writeFileWhole(file, `${keys.join("\n")}\n`, { mode: 0o644 });
+  else rmSync(file, { force: true });
 }
 
 async function setNetwork(

@@ -1,16 +1,21 @@
 import { errorText } from "../../base/error-text.js";
 import { formatProblem } from "../../catalog/file-problem.js";
-import { appliedText, readNetworkConfig, readProvision } from "../../catalog/provision.js";
-import type { ProvisionFile, ProvisionOutcome } from "../../protocol/provision-file.js";
+import {
+  appliedText,
+  type ReadProvision,
+  readNetworkConfig,
+  readProvision,
+} from "../../catalog/provision.js";
+import { ProvisionFile, type ProvisionOutcome } from "../../protocol/provision-file.js";
 import { isLive } from "../disk/live-medium.js";
-import type { Machine } from "../machine.js";
 import type { VerbContext } from "../verb.js";
 import { writeFileWhole } from "../write-file.js";
 import { applyProvision } from "./apply.js";
-import { installAsTold } from "./install-as-told.js";
+import { installAsTold, installedBefore } from "./install-as-told.js";
 import { isSetUp } from "./is-set-up.js";
 import { misfits } from "./misfits.js";
-import { findSource, type ProvisionSource } from "./sources.js";
+import { askedAgain } from "./read-url.js";
+import { dropSeed, findSource, type ProvisionSource } from "./sources.js";
 
 export const OUTCOME_FILE = "/run/aaos/provision.json";
 
@@ -30,42 +35,58 @@ export async function provisionAtBoot(
 
 async function attempt(context: VerbContext, request: typeof fetch): Promise<ProvisionOutcome> {
   const none = { source: null, problems: [], notes: [] };
-  if (isSetUp(context.machine.at)) return { state: "done_before", ...none };
-  const found = await findSource(context, request);
+  if (isSetUp(context.machine.at)) {
+    // What the installer left and was refused is nobody's any more, and its secrets would stay.
+    const left = dropSeed(context.machine);
+    return { state: "done_before", ...none, notes: left === undefined ? [] : [left] };
+  }
+  const patient = askedAgain(request);
+  const found = await findSource(context, patient);
   if (found === undefined) return { state: "none", ...none };
   if (!found.ok) return refused(found.name, [found.problem]);
   const { source } = found;
-  const read = readSource(source, context.machine);
+  const read = readSource(source);
   if (!read.ok) return refused(source.name, read.problems);
   try {
-    const { install } = read.file;
-    if (install !== undefined && isLive(context.machine))
-      return { source: source.name, ...(await installAsTold(read.file, install, context)) };
-    await applyProvision(read.file, context, request);
+    const came = await carriedOut(read, context, patient);
+    const isDone = came.state === "applied" || came.state === "installed";
+    const left = isDone ? await source.wipe(appliedText(read.file)) : undefined;
+    const notes = [...read.notes, ...came.notes, ...(left === undefined ? [] : [left])];
+    return { ...came, source: source.name, notes };
   } catch (thrown) {
     return refused(source.name, [errorText(thrown)]);
   }
-  const left = await source.wipe(appliedText(read.file));
-  const notes = [...read.notes, ...(left === undefined ? [] : [left])];
-  return { state: "applied", source: source.name, problems: [], notes };
+}
+
+/** An installation, where the file tells one and this is the live system; else the file is applied to this machine. */
+async function carriedOut(
+  { file, problemAt }: ReadOk,
+  context: VerbContext,
+  request: typeof fetch,
+): Promise<Omit<ProvisionOutcome, "source">> {
+  const install = isLive(context.machine) ? file.install : undefined;
+  const before = install && (await installedBefore(file, install, context));
+  if (before !== undefined) return { state: "done_before", problems: [], notes: [before] };
+  const unfit = misfits(file, context.machine).map((misfit) => formatProblem(problemAt(misfit)));
+  if (unfit.length > 0) return { state: "refused", problems: unfit, notes: [] };
+  if (install !== undefined) return installAsTold(file, install, context);
+  await applyProvision(file, context, request);
+  return { state: "applied", problems: [], notes: [] };
 }
 
 function refused(source: string, problems: readonly string[]): ProvisionOutcome {
   return { state: "refused", source, problems: [...problems], notes: [] };
 }
 
-type Read =
-  | { readonly ok: true; readonly file: ProvisionFile; readonly notes: readonly string[] }
-  | { readonly ok: false; readonly problems: readonly string[] };
+type ReadOk = Extract<ReadProvision, { ok: true }>;
+type Read = ReadOk | { readonly ok: false; readonly problems: readonly string[] };
 
 /** The file, and beside a user-data its network-config. */
-function readSource({ name, text, network }: ProvisionSource, machine: Machine): Read {
+function readSource({ name, text, network }: ProvisionSource): Read {
   const read = readProvision(text, name);
   if (!read.ok) return { ok: false, problems: read.problems.map(formatProblem) };
-  const unfit = misfits(read.file, machine).map((misfit) => formatProblem(read.problemAt(misfit)));
-  if (unfit.length > 0) return { ok: false, problems: unfit };
   if (network === undefined || read.file.network !== undefined) return read;
   const beside = readNetworkConfig(network, `network-config beside ${name}`);
   if (!beside.ok) return { ok: false, problems: beside.problems.map(formatProblem) };
-  return { ok: true, file: { ...read.file, network: beside.network }, notes: read.notes };
+  return { ...read, file: ProvisionFile.parse({ ...read.file, network: beside.network }) };
 }

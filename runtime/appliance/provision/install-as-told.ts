@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { yamlText } from "../../catalog/provision.js";
+import { appliedText, yamlText } from "../../catalog/provision.js";
 import { PARTITION } from "../../protocol/disk-layout.js";
 import type { ProvisionFile, ProvisionOutcome } from "../../protocol/provision-file.js";
 import { chooseDisk, type Disk, listDisks } from "../disk/find-disk.js";
@@ -15,9 +15,27 @@ const PROBE = "/run/aaos/installed";
 type Install = NonNullable<ProvisionFile["install"]>;
 
 /**
+ * Says so where the disk that `install:` names was installed by this very file before: a medium that is still in when the machine starts
+ * again erases nothing. It is known without its secrets, for they are taken out of the medium.
+ */
+export async function installedBefore(
+  file: ProvisionFile,
+  install: Install,
+  { machine }: VerbContext,
+): Promise<string | undefined> {
+  const disk = chooseDisk(await listDisks(machine), nameOf(install.disk));
+  return (await installerOf(machine, disk)) === digestOf(file)
+    ? `${disk.path} was installed by this file: take the medium out and start again`
+    : undefined;
+}
+
+function digestOf(file: ProvisionFile): string {
+  return createHash("sha256").update(appliedText(file)).digest("hex");
+}
+
+/**
  * What `install:` of aaos.yaml says, on a live system: the disk that it names becomes this machine's, and gets the file as its seed. A
- * disk that holds something is erased only where `wipe` says so, and one that this very file has installed before is left alone: a
- * medium that is still in when the machine starts again erases nothing.
+ * disk that holds something is erased only where `wipe` says so.
  */
 export async function installAsTold(
   file: ProvisionFile,
@@ -26,13 +44,6 @@ export async function installAsTold(
 ): Promise<Pick<ProvisionOutcome, "state" | "problems" | "notes">> {
   const { machine, signal, progress } = context;
   const disk = chooseDisk(await listDisks(machine), nameOf(install.disk));
-  const seed = yamlText(file);
-  const installedBy = createHash("sha256").update(seed).digest("hex");
-  if ((await installerOf(machine, disk)) === installedBy)
-    return {
-      ...{ state: "done_before", problems: [] },
-      notes: [`${disk.path} was installed by this file: take the medium out and start again`],
-    };
   if (disk.holds.length > 0 && !install.wipe)
     return {
       ...{ state: "refused", notes: [] },
@@ -42,12 +53,12 @@ export async function installAsTold(
   const folder = mkdtempSync(join(machine.at("/run"), ".aaos-seed-"));
   try {
     const seedFile = join(folder, "aaos.yaml");
-    writeFileSync(seedFile, seed, { mode: 0o600 });
+    writeFileSync(seedFile, yamlText(file), { mode: 0o600 });
     const version = readFileSync(machine.at("/usr/lib/aaos/version"), "utf8").trim();
     await installDisk(machine, {
       ...{ target: disk.path, targetBytes: disk.sizeBytes, isFile: false, version },
       ...{ squashfs: machine.at(LIVE_SYSTEM), bootDir: machine.at(BOOT_FILES) },
-      ...{ seed: seedFile, installedBy, onProgress: () => {}, signal },
+      ...{ seed: seedFile, installedBy: digestOf(file), onProgress: () => {}, signal },
     });
   } finally {
     rmSync(folder, { recursive: true, force: true });

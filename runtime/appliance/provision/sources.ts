@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { withinTime } from "../../base/duration.js";
 import { errorText } from "../../base/error-text.js";
+import type { Machine } from "../machine.js";
 import type { VerbContext } from "../verb.js";
-import { writeFileWhole } from "../write-file.js";
+import { readUrl } from "./read-url.js";
+import { MAX_BYTES, readSourceFile, wipeSourceFile } from "./source-file.js";
 
 /** Texts that were found at one place. */
 export interface ProvisionSource {
@@ -28,9 +28,6 @@ const SEED = "/mnt/data/seed/aaos.yaml";
 const MOUNT = "/run/aaos/config";
 const CREDENTIAL = "/run/credentials/@system/aaos.config";
 const FW_CFG = "/sys/firmware/qemu_fw_cfg/by_name/opt/aaos/config/raw";
-const MAX_BYTES = 1_048_576;
-const TIMEOUT_MS = 60_000;
-const RETRY_MS = 1_000;
 
 /** The first source that is there: the kernel's command line, the installer's seed, a volume by its label, the VM's firmware. Undefined where none is. */
 export async function findSource(
@@ -65,8 +62,9 @@ async function onCommandLine(
   if (!isUrl && !where.startsWith("/")) return fail("it must be a URL or an absolute path");
   try {
     const text = isUrl
-      ? await download(where, request, signal)
-      : readFileSync(machine.at(where), "utf8");
+      ? await readUrl(where, MAX_BYTES, request, signal)
+      : readSourceFile(machine.at(where));
+    if (text === undefined) return fail("there is no such file");
     const actual = createHash("sha256").update(text).digest("hex");
     if (digest !== undefined && digest !== actual)
       return fail(`its SHA-256 is ${actual}, not ${digest}`);
@@ -75,7 +73,8 @@ async function onCommandLine(
       source: {
         name,
         text,
-        wipe: (clean) => Promise.resolve(isUrl ? undefined : wiped(machine.at(where), clean)),
+        wipe: (clean) =>
+          Promise.resolve(isUrl ? undefined : wipeSourceFile(machine.at(where), clean)),
       },
     };
   } catch (thrown) {
@@ -83,39 +82,32 @@ async function onCommandLine(
   }
 }
 
-async function download(url: string, request: typeof fetch, signal: AbortSignal): Promise<string> {
-  const text = await withinTime(TIMEOUT_MS, signal, async (until) => {
-    const answer = await answerOf(url, request, until);
-    if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-    return answer.text();
-  });
-  if (text.length > MAX_BYTES) throw new Error("it is larger than 1 MiB");
-  return text;
-}
-
 /** What the installer left on the data volume. Of its secrets nothing stays: the file goes. */
 function fromInstaller({ machine }: VerbContext): FoundSource | undefined {
-  const file = machine.at(SEED);
-  const text = textOr(file);
-  if (text === undefined) return undefined;
-  const wipe = () => {
-    rmSync(dirname(file), { recursive: true });
-    return Promise.resolve(undefined);
-  };
-  return { ok: true, source: { name: "the seed of the installer", text, wipe } };
+  const name = "the seed of the installer";
+  return foundFile(machine.at(SEED), name, () => Promise.resolve(dropSeed(machine)));
 }
 
-/** The network of a machine that has just been started may take a while: asked again until time is up, and then says what was wrong. */
-async function answerOf(url: string, request: typeof fetch, until: AbortSignal): Promise<Response> {
-  for (;;) {
-    try {
-      return await request(url, { signal: until, redirect: "error" });
-    } catch (thrown) {
-      if (until.aborted) throw thrown;
-      await sleep(RETRY_MS, undefined, { signal: until }).catch(() => {
-        throw thrown;
-      });
-    }
+/** Says what is left where it cannot go. */
+export function dropSeed(machine: Machine): string | undefined {
+  try {
+    rmSync(machine.at(dirname(SEED)), { recursive: true, force: true });
+    return undefined;
+  } catch (thrown) {
+    return `its secrets are still in ${SEED}: ${errorText(thrown)}`;
+  }
+}
+
+function foundFile(
+  file: string,
+  name: string,
+  wipe: ProvisionSource["wipe"],
+): FoundSource | undefined {
+  try {
+    const text = readSourceFile(file);
+    return text === undefined ? undefined : { ok: true, source: { name, text, wipe } };
+  } catch (thrown) {
+    return { ok: false, name, problem: errorText(thrown) };
   }
 }
 
@@ -139,8 +131,8 @@ async function onVolume(context: VerbContext): Promise<FoundSource | undefined> 
     const file = ["aaos.yaml", "user-data"].find((each) => existsSync(join(at, each)));
     if (file === undefined)
       return { ok: false, name, problem: "holds neither aaos.yaml nor user-data" };
-    const text = readFileSync(join(at, file), "utf8");
-    const network = textOr(join(at, "network-config"));
+    const text = readSourceFile(join(at, file)) ?? "";
+    const network = readSourceFile(join(at, "network-config"));
     const wipe = (clean: string) => wipeOnVolume(context, device, file, clean);
     return {
       ok: true,
@@ -170,7 +162,7 @@ async function wipeOnVolume(
   if (mounted.status !== 0)
     return `its secrets are still on the volume, which cannot be written: remove ${device}`;
   try {
-    return wiped(join(at, file), clean);
+    return wipeSourceFile(join(at, file), clean);
   } finally {
     await machine.run("umount", [at], { signal });
   }
@@ -178,29 +170,12 @@ async function wipeOnVolume(
 
 /** What the hypervisor hands in: a system credential (SMBIOS type 11, fw_cfg) as systemd imported it, or a fw_cfg file of ours. */
 function inFirmware({ machine }: VerbContext): FoundSource | undefined {
-  for (const file of [CREDENTIAL, FW_CFG]) {
-    const text = textOr(machine.at(file));
-    if (text === undefined) continue;
-    const note = "its secrets are still in the VM's firmware settings: take them out there";
-    return {
-      ok: true,
-      source: {
-        name: file === FW_CFG ? "fw_cfg opt/aaos/config" : "the system credential aaos.config",
-        text,
-        wipe: () => Promise.resolve(note),
-      },
-    };
-  }
-  return undefined;
-}
-
-function wiped(file: string, clean: string): string | undefined {
-  try {
-    writeFileWhole(file, clean, { mode: 0o600 });
-    return undefined;
-  } catch (thrown) {
-    return `its secrets are still in ${file}: ${errorText(thrown)}`;
-  }
+  const note = "its secrets are still in the VM's firmware settings: take them out there";
+  const told = () => Promise.resolve(note);
+  return (
+    foundFile(machine.at(CREDENTIAL), "the system credential aaos.config", told) ??
+    foundFile(machine.at(FW_CFG), "fw_cfg opt/aaos/config", told)
+  );
 }
 
 function textOr(file: string): string | undefined {

@@ -59,7 +59,7 @@ export function machineStatus(places: Places): MachineStatus {
     memory: memory(),
     disks: [...roots, "/mnt/data", places.stateDir].flatMap(diskStatus),
     temperature_c: temperature(),
-    network: cards(),
+    network: cards(at("/sys/class/net")),
     host_key: fingerprint([at("/etc/aaos/ssh"), at("/etc/ssh")]),
     provisioning: provisionOutcome(places.root) ?? null,
     selftest: newestSelftest(at(SELFTEST_FILE)),
@@ -103,21 +103,22 @@ function temperature(): number | null {
 }
 
 /** Cards of metal and of VMs; what the kernel makes up (bridges, mirrors) counts once it has an address. */
-function cards(): readonly CardStatus[] {
+function cards(dir: string): readonly CardStatus[] {
   const known = networkInterfaces();
-  return namesIn("/sys/class/net")
+  return namesIn(dir)
     .filter((name) => name !== "lo")
     .sort()
     .map((name) => ({
       name,
-      mac: (textOr(`/sys/class/net/${name}/address`) ?? "").trim(),
-      addresses: (known[name] ?? [])
-        .map(({ address }) => address)
-        .filter((address) => !address.startsWith("fe80:")),
+      mac: (textOr(join(dir, name, "address")) ?? "").trim(),
+      addresses: (known[name] ?? []).map(({ address }) => address).filter(isReachable),
     }))
-    .filter(
-      ({ name, addresses }) => addresses.length > 0 || existsSync(`/sys/class/net/${name}/device`),
-    );
+    .filter(({ name, addresses }) => addresses.length > 0 || existsSync(join(dir, name, "device")));
+}
+
+/** What a card gives itself where nobody gave it an address leads nowhere. */
+export function isReachable(address: string): boolean {
+  return !/^(fe80:|169\.254\.)/i.test(address);
 }
 
 /** As ssh-keygen -l prints it, so that the first connection can be compared. */

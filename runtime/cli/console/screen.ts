@@ -87,9 +87,10 @@ function nextSteps({ machine, daemon, isSetUp }: ScreenState): readonly string[]
     return ["Nobody can log in yet. Press s: with a password or an SSH key it is yours."];
   if (address === undefined)
     return [
-      "There is no network yet: check the cable, or set an address with `agentd configure` after a login.",
+      "There is no network yet: check the cable, or set an address with `sudo agentd configure` after a login.",
     ];
   const first = `From another machine:  ssh ${OPERATOR}@${address}`;
-  if (daemon?.provider === "builtin") return [first, "Then:                  agentd configure"];
+  if (daemon?.provider === "builtin")
+    return [first, "Then:                  sudo agentd configure"];
   return [first, 'Then:                  agentd submit "GOAL"'];
 }
