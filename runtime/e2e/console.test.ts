@@ -21,6 +21,7 @@ describe("agentd system console", () => {
   it(
     "shows that nobody can log in, sets a key by the dialog, and then says how to come in",
     async () => {
+      world.put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
       await using terminal = onTerminal(["--root", world.root, "system", "console"]);
       await terminal.see(/Host key/);
       await terminal.see(/does not answer yet/);
@@ -97,6 +98,7 @@ describe("agentd system console", () => {
     "gives access back only where the boot asked for it",
     async () => {
       mkdirSync(join(world.root, "etc/aaos/ssh/authorized_keys.d"), { recursive: true });
+      world.put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
       writeFileSync(join(world.root, "etc/aaos/ssh/authorized_keys.d/aaos"), "lost\n");
       {
         await using terminal = onTerminal(["--root", world.root, "system", "console"]);

@@ -480,6 +480,7 @@ describe("provisioning at the first boot", () => {
   });
 
   it("a machine that somebody set up at its console is past its first boot", async () => {
+    put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
     put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
     volume({ "aaos.yaml": "hostname: from-stick\n" });
     expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
