@@ -390,6 +390,47 @@ aaos:
     expect(read("etc/aaos/credentials/deepseek")).toContain(SECRET);
   });
 
+  it("nobody becomes an admin who is not one there, and what is left alone of a user is told", () => {
+    const text = `#cloud-config
+users:
+  - {name: plain, shell: /bin/zsh, groups: "users, docker"}
+  - {name: no, sudo: false}
+  - {name: nil, sudo: null}
+  - {name: text, sudo: "False"}
+  - {name: rule, sudo: ["ALL=(ALL) ALL"], gecos: R}
+  - {name: member, groups: "users, sudo"}
+  - {name: wheels, groups: [wheel]}
+  - {name: aaos}
+write_files:
+  - {path: /data/a, content: a, owner: "me:me"}
+`;
+    const read = readProvision(text, "user-data");
+    if (!read.ok) throw new Error(JSON.stringify(read.problems));
+    expect(read.file.users.filter(({ admin }) => admin).map(({ name }) => name)).toEqual([
+      ...["rule", "member", "wheels", "aaos"],
+    ]);
+    expect(read.notes).toEqual([
+      "left alone, for it is cloud-init's: users.plain.shell, users.plain.groups, users.rule.gecos, users.member.groups, write_files[0].owner",
+    ]);
+  });
+
+  it("a file that would come out as another is refused: bytes that are no text, and what is to be added to", () => {
+    const bytes = Buffer.from([0x7f, 0xff, 0xfe]).toString("base64");
+    const text = `#cloud-config
+write_files:
+  - {path: /data/a, content: YsO8Y2hlcg==, encoding: b64}
+  - path: /data/b
+    encoding: base64
+    content: ${bytes}
+  - {path: /data/c, content: c, append: true}
+`;
+    const problems = [
+      { line: 6, field: "files[1].content", message: "is no UTF-8 text" },
+      { line: 7, field: "files[2].append" },
+    ];
+    expect(readProvision(text, "user-data")).toMatchObject({ ok: false, problems });
+  });
+
   it("a fault in it is told by cloud-init's names and line", () => {
     const broken = readProvision(
       "#cloud-config\nusers:\n  - {name: a, ssh_authorized_keys: [nonsense]}\n",

@@ -6,6 +6,9 @@ import { PolicyFile } from "./policy-file.js";
 import { Role } from "./role.js";
 import { ProviderSelection } from "./system-verbs.js";
 
+/** The operator's login of the appliance. */
+export const OPERATOR = "aaos";
+
 /** A user as useradd(8) takes one. */
 const UserName = z
   .string()

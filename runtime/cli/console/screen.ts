@@ -1,5 +1,6 @@
 import type { MachineStatus } from "../../appliance/status/machine-status.js";
 import { formatDuration } from "../../base/duration.js";
+import { OPERATOR } from "../../protocol/provision-file.js";
 import { plainText } from "../plain-text.js";
 
 /** What the daemon says of itself; null where it does not answer. */
@@ -18,8 +19,6 @@ export interface ScreenState {
   /** Whether the boot asked for the entry of those who have lost their access. */
   readonly mayRecover: boolean;
 }
-
-const OPERATOR = "aaos";
 
 /** The screen's lines, plain text, at most `columns` (20 or more) wide. Nothing in it changes by itself but what has changed. Pure. */
 export function screenLines(state: ScreenState, columns: number): readonly string[] {

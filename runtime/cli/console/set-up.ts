@@ -7,12 +7,11 @@ import { machineStatus } from "../../appliance/status/machine-status.js";
 import type { VerbContext } from "../../appliance/verb.js";
 import { configureProvider } from "../../appliance/verbs/configure-provider.js";
 import { errorText } from "../../base/error-text.js";
-import { HostName, ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
+import { HostName, OPERATOR, ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
 import { ProviderSelection } from "../../protocol/system-verbs.js";
 import { askProvider, promptStreams } from "../ask-provider.js";
 import type { Command } from "../command.js";
 
-const OPERATOR = "aaos";
 type Streams = ReturnType<typeof promptStreams>;
 
 /** What is asked for: all of it; a key or a password alone, for who has lost theirs; all the rest, for who is in. */
