@@ -1,11 +1,12 @@
 import { stringify } from "yaml";
 import { z } from "zod";
 import {
-  HostName,
+  OPERATOR,
   ProvisionFile,
   ProvisionNetwork,
   withoutSecrets,
 } from "../protocol/provision-file.js";
+import { inOurWords, leftAlone, UserData, untakable } from "./cloud-config.js";
 import { type FileProblem, formatField } from "./file-problem.js";
 import { parseYaml } from "./parse-file.js";
 import { checkRole } from "./role-checks.js";
@@ -20,9 +21,6 @@ export type ReadProvision =
       readonly problemAt: (fault: Fault) => FileProblem;
     }
   | { readonly ok: false; readonly problems: readonly FileProblem[] };
-
-/** The operator's login, which keys without a user are for. */
-const OPERATOR = "aaos";
 
 interface Fault {
   readonly path: readonly (string | number)[];
@@ -76,56 +74,12 @@ function findings(value: ProvisionFile) {
   return [...twice, ...notAdmin, ...ofRoles, ...ofPolicy];
 }
 
-const CloudUser = z.looseObject({
-  name: z.string(),
-  ssh_authorized_keys: z.array(z.string()).default([]),
-  passwd: z.string().optional(),
-  groups: z.union([z.string(), z.array(z.string())]).optional(),
-});
-const CloudFile = z.looseObject({
-  path: z.string(),
-  content: z.string().default(""),
-  encoding: z.enum(["b64", "base64", "text/plain"]).default("text/plain"),
-  permissions: z.string().optional(),
-});
-/** What is understood of cloud-init's user-data. Everything else in it is told and left alone. */
-const UserData = z.looseObject({
-  hostname: HostName.optional(),
-  timezone: z.string().optional(),
-  ssh_authorized_keys: z.array(z.string()).default([]),
-  users: z.array(z.union([z.literal("default"), CloudUser])).default([]),
-  write_files: z.array(CloudFile).default([]),
-  network: ProvisionNetwork.optional(),
-  aaos: z.record(z.string(), z.unknown()).default({}),
-});
-const KNOWN = new Set(Object.keys(UserData.shape));
-
 function readUserData(text: string, file: string): ReadProvision {
   const parsed = parseYaml(UserData, text, file);
   if (!parsed.ok) return parsed;
-  const { aaos, ...data } = parsed.value;
-  const named = data.users.filter((user) => user !== "default");
-  const users = named.map(({ name, ssh_authorized_keys, passwd }) => ({
-    name,
-    ssh_keys: ssh_authorized_keys,
-    ...(passwd === undefined ? {} : { password_hash: passwd }),
-  }));
-  const own = data.ssh_authorized_keys;
-  const whole = {
-    ...(data.hostname === undefined ? {} : { hostname: data.hostname }),
-    ...(data.timezone === undefined ? {} : { timezone: data.timezone }),
-    ...(data.network === undefined ? {} : { network: data.network }),
-    users: own.length === 0 ? users : [...users, { name: OPERATOR, ssh_keys: own }],
-    files: data.write_files.map(({ path, content, encoding, permissions }) => ({
-      path,
-      content:
-        encoding === "text/plain" ? content : Buffer.from(content, "base64").toString("utf8"),
-      ...(permissions === undefined ? {} : { permissions }),
-    })),
-    ...aaos,
-  };
-  const checked = ProvisionFile.safeParse(whole);
-  const faults = checked.success
+  const { aaos } = parsed.value;
+  const checked = ProvisionFile.safeParse(inOurWords(parsed.value));
+  const judged = checked.success
     ? findings(checked.data)
     : checked.error.issues.map((issue) => ({
         path: issue.path.map((key) => (typeof key === "number" ? key : String(key))),
@@ -140,9 +94,10 @@ function readUserData(text: string, file: string): ReadProvision {
     ),
     ...{ field: formatField(path), message, hint },
   });
+  const faults = [...untakable(parsed.value), ...judged];
   const problems = faults.map(({ path, message }) => problemAt({ path, message, hint: null }));
   if (problems.length > 0 || !checked.success) return { ok: false, problems };
-  const ignored = Object.keys(parsed.value).filter((key) => !KNOWN.has(key));
+  const ignored = leftAlone(parsed.value);
   const notes =
     ignored.length === 0 ? [] : [`left alone, for it is cloud-init's: ${ignored.join(", ")}`];
   return { ok: true, file: checked.data, notes, problemAt };

@@ -223,6 +223,21 @@ it("--apply asks the root service for this very bundle, which says that this is 
   expect(cached()).toHaveLength(1);
 });
 
+it("one bundle lies in the cache: another that is fetched takes its place", async () => {
+  publish(1, "2.0.0");
+  await upgrade("--download");
+  publish(2, "2.1.0");
+  await upgrade("--download");
+  expect(cached()).toEqual([expect.stringMatching(/^2\.1\.0-/)]);
+  publish(2, "2.0.0");
+});
+
+it("a time that is none is refused before anything is fetched or written", async () => {
+  const { code, stderr } = await upgrade("--apply", "--reboot-at", "tonight");
+  expect({ code, asked }).toEqual({ code: 2, asked: [] });
+  expect(stderr).toContain("--reboot-at tonight is no time");
+});
+
 it("nothing newer is no error; an older index is refused, whoever hosts it", async () => {
   publish(5, "1.0.0");
   expect(await upgrade("--apply")).toMatchObject({

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { bootedFrom, type MachineStatus } from "../appliance/status/machine-status.js";
+import { bootedFrom, isReachable, type MachineStatus } from "../appliance/status/machine-status.js";
 import { disksHere } from "../cli/console/disks-here.js";
 import { type ScreenState, screenLines } from "../cli/console/screen.js";
 import { troublesOf } from "../cli/console/troubles.js";
@@ -21,6 +21,7 @@ describe("agentd system console", () => {
   it(
     "shows that nobody can log in, sets a key by the dialog, and then says how to come in",
     async () => {
+      world.put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
       await using terminal = onTerminal(["--root", world.root, "system", "console"]);
       await terminal.see(/Host key/);
       await terminal.see(/does not answer yet/);
@@ -53,6 +54,35 @@ describe("agentd system console", () => {
   );
 
   it(
+    "asks for an address before anything that needs one, where no card has any",
+    async () => {
+      world.put("sys/class/net/eth9/address", "52:54:00:00:00:09\n");
+      world.put("sys/class/net/eth9/device", "");
+      await using terminal = onTerminal(["--root", world.root, "system", "console"]);
+      await terminal.see(/no address yet/);
+      terminal.type("s");
+      await terminal.see(/No address came by DHCP. One for eth9/);
+      terminal.type(`192.0.2.300/24${ENTER}`);
+      await terminal.see(/Its gateway/);
+      terminal.type(`2001:db8::1${ENTER}`);
+      await terminal.see(/A name server/);
+      terminal.type(`192.0.2.53${ENTER}`);
+      await terminal.see(/is an address with its prefix/);
+      await terminal.see(/No address came by DHCP. One for eth9/);
+      terminal.type(`2001:db8::9/64${ENTER}`);
+      await terminal.see(/Its gateway/);
+      terminal.type(`2001:db8::1${ENTER}`);
+      await terminal.see(/A name server/);
+      terminal.type(`192.0.2.53${ENTER}`);
+      await terminal.see(/How will you log in/);
+      expect(world.read("etc/systemd/network/50-aaos-eth9.network")).toMatch(
+        /Address=2001:db8::9\/64\nGateway=2001:db8::1\nDNS=192.0.2.53/,
+      );
+    },
+    TIMEOUT,
+  );
+
+  it(
     "draws the daemon as it comes, without being asked",
     async () => {
       await using terminal = onTerminal(["--root", world.root, "system", "console"]);
@@ -68,6 +98,7 @@ describe("agentd system console", () => {
     "gives access back only where the boot asked for it",
     async () => {
       mkdirSync(join(world.root, "etc/aaos/ssh/authorized_keys.d"), { recursive: true });
+      world.put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
       writeFileSync(join(world.root, "etc/aaos/ssh/authorized_keys.d/aaos"), "lost\n");
       {
         await using terminal = onTerminal(["--root", world.root, "system", "console"]);
@@ -170,6 +201,24 @@ describe("agentd system status", () => {
     TIMEOUT,
   );
 
+  it("an address that a card gave itself is none", () => {
+    const all = ["169.254.7.9", "fe80::1", "FE80::2", "192.0.2.7", "2001:db8::7", "16.9.254.1"];
+    expect(all.filter(isReachable)).toEqual(["192.0.2.7", "2001:db8::7", "16.9.254.1"]);
+  });
+
+  it(
+    "a data volume that an error made read-only is told by status and doctor, and is an error",
+    async () => {
+      world.put("run/aaos/disk/data", "");
+      world.put("proc/mounts", "/dev/vda8 /mnt/data ext4 ro,noatime 0 0\n");
+      const status = await world.cli(["system", "status"]);
+      expect(status.code).toBe(1);
+      expect(status.stdout).toMatch(/data volume +it is read-only/);
+      expect((await world.cli(["doctor"])).stdout).toMatch(/✗ data volume +it is read-only/);
+    },
+    TIMEOUT,
+  );
+
   it("knows a slot, a live system and a package by the kernel's command line", () => {
     expect(bootedFrom("root=x rauc.slot=B quiet")).toBe("slot B");
     expect(bootedFrom("boot=live quiet")).toBe("live");
@@ -180,7 +229,8 @@ describe("agentd system status", () => {
 describe("the screen", () => {
   const machine: MachineStatus = {
     ...{ product: "aaOS", version: "1.0", booted_from: "live", host: "box", uptime_s: 5 },
-    ...{ memory: { total: 1, available: 1 }, disks: [], temperature_c: null },
+    ...{ memory: { total: 1, available: 1 }, disks: [], data_volume: null },
+    temperature_c: null,
     network: [{ name: "eth0", mac: "52:54:00:00:00:01", addresses: ["192.0.2.7"] }],
     ...{ host_key: "SHA256:abc", provisioning: null, selftest: null },
   };
@@ -206,7 +256,7 @@ describe("the screen", () => {
       "192.0.2.7",
       "SHA256:abc",
       "ssh aaos@192.0.2.7",
-      "agentd configure",
+      "sudo agentd configure",
     ])
       expect(text).toContain(part);
     expect(draw({ daemon: { provider: "deepseek" } })).toMatch(/deepseek[\s\S]*agentd submit/);
@@ -219,13 +269,14 @@ describe("the screen", () => {
     const full = {
       ...machine,
       memory: { total: 2 ** 30, available: 1 },
-      disks: [{ path: "/", total: 2 ** 30, free: 0 }],
+      ...{ disks: [{ path: "/", total: 2 ** 30, free: 0 }], data_volume: "it is read-only" },
     };
     const wrong = { now: 0, isTimeSet: false, degraded: "no data" };
     const troubles = troublesOf({ ...wrong, machine: full, disks: [] });
     const text = draw({ troubles });
     for (const part of [
       /! The data volume is not in use: no data/,
+      /! The data volume: it is read-only/,
       /! \/ is full/,
       /! No time server has set the clock, which says 1970-01-01/,
       /! There is no disk/,
@@ -254,6 +305,7 @@ describe("the screen", () => {
     expect(draw({}, { network: [{ name: "eth0", mac: "x", addresses: [] }] })).toMatch(
       /no address yet/,
     );
+    expect(draw({}, { network: [] })).toMatch(/sudo agentd configure/);
     expect(draw({ isSetUp: false })).toMatch(/Nobody can log in yet/);
     const refused = {
       state: "refused" as const,

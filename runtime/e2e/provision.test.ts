@@ -166,6 +166,37 @@ describe("aaos.yaml applied", () => {
       "network:\n  ethernets:\n    e: {addresses: [192.0.2.1]}\n",
       /:3: network\.ethernets\.e\.addresses\[0\]/,
     ],
+    ...[
+      [
+        "an address that is none",
+        "addresses: [192.0.2.300/24]",
+        /addresses\[0\]: is an address with/,
+      ],
+      [
+        "a prefix that is too long",
+        "addresses: [192.0.2.10/240]",
+        /addresses\[0\]: is an address with/,
+      ],
+      ["a prefix of IPv6", 'addresses: ["2001:db8::1/129"]', /addresses\[0\]: is an address with/],
+      ["a gateway of dots", 'gateway4: "..."', /gateway4: is an IPv4 address/],
+      ["a gateway with a zone", 'gateway6: "fe80::1%eth0"', /gateway6: is an address/],
+      [
+        "a name server that is a name",
+        "nameservers: {addresses: [dns]}",
+        /addresses\[0\]: is an addr/,
+      ],
+      ["a way to nowhere", "routes: [{to: foo, via: 192.0.2.1}]", /to: is default, or a network/],
+      [
+        "a way with a line of its own",
+        'routes: [{to: "192.0.2.0/24\\nGateway=192.0.2.9", via: 192.0.2.1}]',
+        /to: is default, or a network/,
+      ],
+      ["a name with a line of its own", 'set-name: "a\\nb"', /set-name: is no name of a card/],
+    ].map(([what, card, says]): [string, string, RegExp] => [
+      String(what),
+      `network:\n  ethernets:\n    e: {${String(card)}}\n`,
+      new RegExp(`:3: network\\.ethernets\\.e\\..*${(says as RegExp).source}`),
+    ]),
     [
       "a policy that means nothing",
       'policy:\n  network: {allow: ["a b"]}\n',
@@ -241,6 +272,14 @@ describe("aaos.yaml applied", () => {
     await expect(applyProvision(given(text), context, never)).rejects.toThrow(says);
     expect(existsSync(join(root, "etc"))).toBe(false);
     expect(asked()).toBe("");
+  });
+
+  it("every form of address that is one is taken", async () => {
+    const card = `{addresses: [192.0.2.10/32, "2001:db8::a/64", 0.0.0.0/0], gateway4: 192.0.2.1, gateway6: "fe80::1", set-name: lan0, routes: [{to: default, via: "2001:db8::1"}, {to: "::/0", via: "::1", metric: 5}], nameservers: {addresses: ["2001:db8::53"]}}`;
+    await applyProvision(given(`network: {ethernets: {eth0: ${card}}}\n`), context, never);
+    expect(read("etc/systemd/network/50-aaos-eth0.network")).toMatch(
+      /Address=2001:db8::a\/64[\s\S]*Gateway=fe80::1[\s\S]*Destination=::\/0\nGateway=::1\nMetric=5/,
+    );
   });
 
   it("what stands in the way on this machine is refused before anything is changed", async () => {
@@ -351,6 +390,47 @@ aaos:
     expect(read("etc/aaos/credentials/deepseek")).toContain(SECRET);
   });
 
+  it("nobody becomes an admin who is not one there, and what is left alone of a user is told", () => {
+    const text = `#cloud-config
+users:
+  - {name: plain, shell: /bin/zsh, groups: "users, docker"}
+  - {name: no, sudo: false}
+  - {name: nil, sudo: null}
+  - {name: text, sudo: "False"}
+  - {name: rule, sudo: ["ALL=(ALL) ALL"], gecos: R}
+  - {name: member, groups: "users, sudo"}
+  - {name: wheels, groups: [wheel]}
+  - {name: aaos}
+write_files:
+  - {path: /data/a, content: a, owner: "me:me"}
+`;
+    const read = readProvision(text, "user-data");
+    if (!read.ok) throw new Error(JSON.stringify(read.problems));
+    expect(read.file.users.filter(({ admin }) => admin).map(({ name }) => name)).toEqual([
+      ...["rule", "member", "wheels", "aaos"],
+    ]);
+    expect(read.notes).toEqual([
+      "left alone, for it is cloud-init's: users.plain.shell, users.plain.groups, users.rule.gecos, users.member.groups, write_files[0].owner",
+    ]);
+  });
+
+  it("a file that would come out as another is refused: bytes that are no text, and what is to be added to", () => {
+    const bytes = Buffer.from([0x7f, 0xff, 0xfe]).toString("base64");
+    const text = `#cloud-config
+write_files:
+  - {path: /data/a, content: YsO8Y2hlcg==, encoding: b64}
+  - path: /data/b
+    encoding: base64
+    content: ${bytes}
+  - {path: /data/c, content: c, append: true}
+`;
+    const problems = [
+      { line: 6, field: "files[1].content", message: "is no UTF-8 text" },
+      { line: 7, field: "files[2].append" },
+    ];
+    expect(readProvision(text, "user-data")).toMatchObject({ ok: false, problems });
+  });
+
   it("a fault in it is told by cloud-init's names and line", () => {
     const broken = readProvision(
       "#cloud-config\nusers:\n  - {name: a, ssh_authorized_keys: [nonsense]}\n",
@@ -400,6 +480,7 @@ describe("provisioning at the first boot", () => {
   });
 
   it("a machine that somebody set up at its console is past its first boot", async () => {
+    put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
     put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
     volume({ "aaos.yaml": "hostname: from-stick\n" });
     expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });

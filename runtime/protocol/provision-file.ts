@@ -1,9 +1,13 @@
+import { isIP, isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
 import { AutomaticUpgrade, ChannelName, MaintenanceWindow } from "./channel.js";
 import { Name } from "./ids.js";
 import { PolicyFile } from "./policy-file.js";
 import { Role } from "./role.js";
 import { ProviderSelection } from "./system-verbs.js";
+
+/** The operator's login of the appliance. */
+export const OPERATOR = "aaos";
 
 /** A user as useradd(8) takes one. */
 const UserName = z
@@ -23,10 +27,14 @@ const SshKey = z
     "is no public key of OpenSSH (ssh-ed25519 AAAA… name)",
   );
 const HttpsUrl = z.url({ protocol: /^https$/, error: "must be an https URL" });
+/** As its text, without a zone. */
 const Address = z
   .string()
-  .regex(/^[0-9a-fA-F.:]+\/\d{1,3}$/, "is an address with its prefix, as 192.0.2.10/24");
-const Gateway = z.string().regex(/^[0-9a-fA-F.:]+$/, "is an address");
+  .refine((text) => isAddress(text), "is an address, as 192.0.2.1 or 2001:db8::1");
+const Prefixed = z
+  .string()
+  .refine(isPrefixed, "is an address with its prefix, as 192.0.2.10/24 or 2001:db8::10/64");
+const CardName = z.string().regex(/^[\w.-]{1,15}$/, "is no name of a card");
 const AbsoluteFile = z.string().regex(/^\/[^\0\n]+$/, "must be an absolute path");
 
 export const ProvisionUser = z.strictObject({
@@ -58,18 +66,29 @@ export const Ethernet = z.strictObject({
         .optional(),
     })
     .optional(),
-  "set-name": z.string().optional(),
+  "set-name": CardName.optional(),
   dhcp4: z.boolean().default(false),
   dhcp6: z.boolean().default(false),
-  addresses: z.array(Address).default([]),
-  gateway4: Gateway.optional(),
-  gateway6: Gateway.optional(),
+  addresses: z.array(Prefixed).default([]),
+  gateway4: z.string().refine(isIPv4, "is an IPv4 address").optional(),
+  gateway6: Address.refine(isIPv6, "is an IPv6 address").optional(),
   routes: z
-    .array(z.strictObject({ to: z.string().min(1), via: Gateway, metric: z.int().optional() }))
+    .array(
+      z.strictObject({
+        to: z
+          .string()
+          .refine(
+            (to) => to === "default" || isPrefixed(to),
+            "is default, or a network as 192.0.2.0/24",
+          ),
+        via: Address,
+        metric: z.int().min(0).optional(),
+      }),
+    )
     .default([]),
   nameservers: z
     .strictObject({
-      addresses: z.array(Gateway).default([]),
+      addresses: z.array(Address).default([]),
       search: z.array(HostName).default([]),
     })
     .prefault({}),
@@ -79,7 +98,7 @@ export type Ethernet = z.infer<typeof Ethernet>;
 
 export const ProvisionNetwork = z.strictObject({
   version: z.literal(2).default(2),
-  ethernets: z.record(z.string().regex(/^[\w.-]{1,15}$/), Ethernet).default({}),
+  ethernets: z.record(CardName, Ethernet).default({}),
 });
 
 /** A file that the machine gets as it is; not below what aaOS and the system own. */
@@ -146,6 +165,21 @@ export function withoutSecrets(file: ProvisionFile): ProvisionFile {
     ...(provider === undefined ? {} : { provider: { ...provider, key: undefined } }),
     ...(join === undefined ? {} : { join: { ...join, token: KEPT } }),
   };
+}
+
+function isAddress(text: string): boolean {
+  return isIP(text) !== 0 && !text.includes("%");
+}
+
+function isPrefixed(text: string): boolean {
+  const [address = "", prefix = "", ...more] = text.split("/");
+  const most = isIPv6(address) ? 128 : 32;
+  return (
+    more.length === 0 &&
+    isAddress(address) &&
+    /^(0|[1-9]\d{0,2})$/.test(prefix) &&
+    Number(prefix) <= most
+  );
 }
 
 /** What became of provisioning at this boot, for the console, `doctor` and `system status`; at `/run/aaos/provision.json`. */

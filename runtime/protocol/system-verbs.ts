@@ -14,6 +14,9 @@ const SlotVersion = z.strictObject({ slot: z.enum(["A", "B"]), version: z.string
 /** Short ones are guessed by whoever has the file. */
 const Passphrase = z.string().min(12).max(1_024);
 
+/** As shutdown(8) takes a time: `now`, `+5`, `03:30`. */
+export const RestartAt = z.string().regex(/^(now|\+\d{1,5}|([01]?\d|2[0-3]):[0-5]\d)$/);
+
 /** What a backup says of itself. */
 export const BackupAbout = z.strictObject({
   format: z.literal(1),
@@ -89,7 +92,7 @@ export const SYSTEM_VERBS = {
   },
   /** Both slots of an installed disk; `verify` reads them whole and compares with what was written. */
   "slots-status": { params: z.strictObject({ verify: z.boolean() }), result: SlotsStatus },
-  /** Puts a signed bundle into the slot that does not run; the next start is its. `automatic`: not one that has failed here. */
+  /** Puts a signed bundle into the slot that does not run; the next start is its. `automatic`: not one that was left here. */
   "install-bundle": {
     params: z.strictObject({
       file: z.string().min(1),
@@ -140,9 +143,8 @@ export const SYSTEM_VERBS = {
       replaced: z.string().nullable(),
     }),
   },
-  /** As shutdown(8) takes a time: `now`, `+5`, `03:30`. */
   "restart-machine": {
-    params: z.strictObject({ at: z.string().regex(/^(now|\+\d{1,5}|\d{1,2}:\d{2})$/) }),
+    params: z.strictObject({ at: RestartAt }),
     result: Done,
   },
 } as const;

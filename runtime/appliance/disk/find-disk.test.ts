@@ -50,6 +50,9 @@ test("a disk is meant by its path or its serial number; auto is the only one tha
   expect(chooseDisk(read(one, used), "auto").path).toBe("/dev/nvme0n1");
   expect(chooseDisk(read(one, used), "serial:S1").holds).toEqual(["/dev/nvme0n1p1: ext4, 1.0 GiB"]);
   expect(() => chooseDisk(read(one, disk("/dev/sdb")), "auto")).toThrow(/more than one/);
+  const twin = disk("/dev/sdb", { serial: "S1" });
+  expect(() => chooseDisk(read(one, twin), "serial:S1")).toThrow(/more than one disk is serial:S1/);
+  expect(chooseDisk(read(one, twin), "/dev/sdb").path).toBe("/dev/sdb");
   expect(() => chooseDisk(read(used), "auto")).toThrow(/no disk can be/);
   expect(() => chooseDisk(read(one), "/dev/sdz")).toThrow(/no disk \/dev\/sdz/);
 });

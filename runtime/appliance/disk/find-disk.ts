@@ -70,7 +70,9 @@ export function readListing(text: string): readonly Disk[] {
 
 /** The disk that is meant: its path, `serial:TEXT`, or `auto`, which is the only one that can be. Throws `usage` where there is none. */
 export function chooseDisk(disks: readonly Disk[], wanted: string): Disk {
-  const found = wanted === "auto" ? onlyOne(disks) : disks.find((disk) => isMeant(disk, wanted));
+  const meant = disks.filter((disk) => isMeant(disk, wanted));
+  if (meant.length > 1) throw refused(`more than one disk is ${wanted}`, disks);
+  const found = wanted === "auto" ? onlyOne(disks) : meant[0];
   if (found === undefined) throw refused(`no disk ${wanted}`, disks);
   if (found.refusal !== undefined) throw refused(`${found.path} ${found.refusal}`, disks);
   return found;

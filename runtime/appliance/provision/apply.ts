@@ -8,6 +8,7 @@ import { AgentdError } from "../../protocol/agentd-error.js";
 import { places } from "../../protocol/places.js";
 import {
   KEPT,
+  OPERATOR,
   type ProvisionFile,
   type ProvisionUser,
   secretsOf,
@@ -129,7 +130,7 @@ async function setUser(
       { signal },
     );
   // The operator's own account is the daemon's too, and gets its groups at its login (pam_group).
-  else if (name !== "aaos")
+  else if (name !== OPERATOR)
     await mustRun(machine, "usermod", ["--append", "--groups", groups, name], { signal });
   if (!admin && groupsOf(machine).get(ADMINS)?.includes(name) === true)
     await mustRun(machine, "gpasswd", ["--delete", name, ADMINS], { signal });

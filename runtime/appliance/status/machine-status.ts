@@ -7,6 +7,7 @@ import type { Places } from "../../protocol/places.js";
 import type { ProvisionOutcome } from "../../protocol/provision-file.js";
 import { VERSION } from "../../version.js";
 import { provisionOutcome } from "../doctor/provision-check.js";
+import { dataVolumeTrouble } from "./data-volume.js";
 
 /** A network card; without addresses where it has none yet. */
 export interface CardStatus {
@@ -29,6 +30,8 @@ export interface MachineStatus {
     readonly total: number;
     readonly free: number;
   }[];
+  /** What is wrong with the data volume that is mounted. */
+  readonly data_volume: string | null;
   readonly temperature_c: number | null;
   readonly network: readonly CardStatus[];
   readonly host_key: string | null;
@@ -58,8 +61,9 @@ export function machineStatus(places: Places): MachineStatus {
     uptime_s: Math.round(uptime()),
     memory: memory(),
     disks: [...roots, "/mnt/data", places.stateDir].flatMap(diskStatus),
+    data_volume: dataVolumeTrouble(at),
     temperature_c: temperature(),
-    network: cards(),
+    network: cards(at("/sys/class/net")),
     host_key: fingerprint([at("/etc/aaos/ssh"), at("/etc/ssh")]),
     provisioning: provisionOutcome(places.root) ?? null,
     selftest: newestSelftest(at(SELFTEST_FILE)),
@@ -103,21 +107,22 @@ function temperature(): number | null {
 }
 
 /** Cards of metal and of VMs; what the kernel makes up (bridges, mirrors) counts once it has an address. */
-function cards(): readonly CardStatus[] {
+function cards(dir: string): readonly CardStatus[] {
   const known = networkInterfaces();
-  return namesIn("/sys/class/net")
+  return namesIn(dir)
     .filter((name) => name !== "lo")
     .sort()
     .map((name) => ({
       name,
-      mac: (textOr(`/sys/class/net/${name}/address`) ?? "").trim(),
-      addresses: (known[name] ?? [])
-        .map(({ address }) => address)
-        .filter((address) => !address.startsWith("fe80:")),
+      mac: (textOr(join(dir, name, "address")) ?? "").trim(),
+      addresses: (known[name] ?? []).map(({ address }) => address).filter(isReachable),
     }))
-    .filter(
-      ({ name, addresses }) => addresses.length > 0 || existsSync(`/sys/class/net/${name}/device`),
-    );
+    .filter(({ name, addresses }) => addresses.length > 0 || existsSync(join(dir, name, "device")));
+}
+
+/** What a card gives itself where nobody gave it an address leads nowhere. */
+export function isReachable(address: string): boolean {
+  return !/^(fe80:|169\.254\.)/i.test(address);
 }
 
 /** As ssh-keygen -l prints it, so that the first connection can be compared. */

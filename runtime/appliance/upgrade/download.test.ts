@@ -104,6 +104,8 @@ test("a server that lies about the length is refused: shorter than it says, or l
     code: "invalid_file",
     message: /longer than/,
   });
+  // What will never be whole takes no room.
+  expect(existsSync(join(dir, "x.raucb.part"))).toBe(false);
 });
 
 test("what is not the file that the channel means is deleted and refused", async () => {

@@ -54,7 +54,10 @@ async function fetchRest(wanted: Download, part: string): Promise<Outcome> {
     const signal = AbortSignal.any([wanted.signal, stalled.signal]);
     return await transfer(wanted, part, signal, () => timer.refresh());
   } catch (thrown) {
-    if (thrown instanceof AgentdError) throw thrown;
+    if (thrown instanceof AgentdError) {
+      await rm(part, { force: true });
+      throw thrown;
+    }
     wanted.signal.throwIfAborted();
     if (stalled.signal.aborted) return { problem: `nothing came for ${wanted.stallMs / 1000} s` };
     const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;

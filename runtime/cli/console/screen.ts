@@ -1,5 +1,6 @@
 import type { MachineStatus } from "../../appliance/status/machine-status.js";
 import { formatDuration } from "../../base/duration.js";
+import { OPERATOR } from "../../protocol/provision-file.js";
 import { plainText } from "../plain-text.js";
 
 /** What the daemon says of itself; null where it does not answer. */
@@ -18,8 +19,6 @@ export interface ScreenState {
   /** Whether the boot asked for the entry of those who have lost their access. */
   readonly mayRecover: boolean;
 }
-
-const OPERATOR = "aaos";
 
 /** The screen's lines, plain text, at most `columns` (20 or more) wide. Nothing in it changes by itself but what has changed. Pure. */
 export function screenLines(state: ScreenState, columns: number): readonly string[] {
@@ -87,9 +86,10 @@ function nextSteps({ machine, daemon, isSetUp }: ScreenState): readonly string[]
     return ["Nobody can log in yet. Press s: with a password or an SSH key it is yours."];
   if (address === undefined)
     return [
-      "There is no network yet: check the cable, or set an address with `agentd configure` after a login.",
+      "There is no network yet: check the cable, or set an address with `sudo agentd configure` after a login.",
     ];
   const first = `From another machine:  ssh ${OPERATOR}@${address}`;
-  if (daemon?.provider === "builtin") return [first, "Then:                  agentd configure"];
+  if (daemon?.provider === "builtin")
+    return [first, "Then:                  sudo agentd configure"];
   return [first, 'Then:                  agentd submit "GOAL"'];
 }

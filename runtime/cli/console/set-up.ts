@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { isCancel, log, note, outro, password, select, text } from "@clack/prompts";
 import { mustRun, openMachine } from "../../appliance/machine.js";
 import { applyProvision, setKeys } from "../../appliance/provision/apply.js";
@@ -6,12 +7,11 @@ import { machineStatus } from "../../appliance/status/machine-status.js";
 import type { VerbContext } from "../../appliance/verb.js";
 import { configureProvider } from "../../appliance/verbs/configure-provider.js";
 import { errorText } from "../../base/error-text.js";
-import { HostName, ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
+import { HostName, OPERATOR, ProvisionFile, ProvisionUser } from "../../protocol/provision-file.js";
 import { ProviderSelection } from "../../protocol/system-verbs.js";
 import { askProvider, promptStreams } from "../ask-provider.js";
 import type { Command } from "../command.js";
 
-const OPERATOR = "aaos";
 type Streams = ReturnType<typeof promptStreams>;
 
 /** What is asked for: all of it; a key or a password alone, for who has lost theirs; all the rest, for who is in. */
@@ -27,8 +27,10 @@ export async function setUp(command: Command, part: SetUpPart): Promise<boolean>
   const machine = places.root === "/" ? openMachine() : openMachine(places.root, []);
   const context: VerbContext = { machine, signal, progress: () => {} };
   const steps = [
+    // First, for a list of keys comes over it.
+    ...(part === "access" ? [] : [network]),
     ...(part === "machine" ? [] : [access]),
-    ...(part === "access" ? [] : [hostName, timeZone, network, provider]),
+    ...(part === "access" ? [] : [hostName, timeZone, provider]),
   ];
   note(
     "Esc or Ctrl-C leaves; what was answered by then holds.",
@@ -143,7 +145,7 @@ async function network(
   if (isCancel(server)) return false;
   const ethernet = {
     addresses: [address.trim()],
-    gateway4: gateway.trim(),
+    [isIPv6(gateway.trim()) ? "gateway6" : "gateway4"]: gateway.trim(),
     nameservers: { addresses: [server.trim()] },
   };
   await apply({ network: { ethernets: { [card.name]: ethernet } } }, context);

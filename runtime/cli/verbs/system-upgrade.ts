@@ -1,14 +1,14 @@
 import { mkdirSync, readFileSync } from "node:fs";
-import { rm, stat, statfs } from "node:fs/promises";
+import { readdir, rm, stat, statfs } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { download as fetchFile } from "../../appliance/upgrade/download.js";
 import { mayStart, parseWindow } from "../../appliance/upgrade/maintenance.js";
 import { readSettings } from "../../catalog/settings.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { Release } from "../../protocol/channel.js";
 import type { ExitCode } from "../../protocol/error-code.js";
-import type { SystemResult } from "../../protocol/system-verbs.js";
+import { RestartAt, type SystemResult } from "../../protocol/system-verbs.js";
 import { askSystem } from "../ask-system.js";
 import type { Command } from "../command.js";
 import { printJson, printLine } from "../print.js";
@@ -29,6 +29,8 @@ export interface UpgradeOptions {
 const MAX_BUNDLE_BYTES = 2 ** 32;
 /** What one request to the root service can carry, in base64. */
 const MAX_INDEX_BYTES = 45_000;
+/** What a download leaves free: the daemon writes to the same volume. */
+const RESERVE_BYTES = 256 * 2 ** 20;
 const OP = "upgrade";
 
 /**
@@ -40,7 +42,10 @@ export async function systemUpgrade(
   file: string | undefined,
   options: UpgradeOptions,
 ): Promise<ExitCode> {
-  const { check = false, download = false, apply = false, scheduled = false } = options;
+  const { check = false, download = false, apply = false, scheduled = false, rebootAt } = options;
+  // Before a slot is written that would then wait for its start.
+  if (rebootAt !== undefined && !RestartAt.safeParse(rebootAt).success)
+    throw usage(`--reboot-at ${rebootAt} is no time`, "now, +MINUTES, or HH:MM.");
   if (file !== undefined) {
     if (check || download || apply || scheduled)
       throw usage(
@@ -53,7 +58,7 @@ export async function systemUpgrade(
   const offer = await look(command);
   if (offer.release === null || !(download || apply)) return told(command, offer);
   const bundle = await ready(command, offer.release, offer.url);
-  if (apply) return install(command, { file: bundle, automatic: false }, options);
+  if (apply) return installCached(command, { file: bundle, automatic: false }, options);
   if (command.json) printJson(command, { ...offer, file: bundle });
   else
     printLine(command, `version ${offer.release.version} is here: agentd system upgrade --apply`);
@@ -121,13 +126,16 @@ function told(command: Command, offer: Offer): ExitCode {
   return 0;
 }
 
-/** The release's bundle, in the caller's own folder; fetched only where it is not there yet, from beside the index. */
+/** The release's bundle, in the caller's own folder, alone; fetched only where it is not there yet, from beside the index. */
 async function ready(
   command: Command,
   { url, sha256, size_bytes, version }: Release,
   index: string,
 ): Promise<string> {
   const file = cacheFile(`${version}-${sha256.slice(0, 16)}.raucb`);
+  for (const name of await readdir(dirname(file)))
+    if (!name.endsWith(".index") && !name.startsWith(basename(file)))
+      await rm(join(dirname(file), name), { recursive: true, force: true });
   const here = await stat(file).catch(() => undefined);
   if (here?.size === size_bytes) return file;
   await fetched(command, { url: new URL(url, index).href, file, sha256, maxBytes: size_bytes });
@@ -151,7 +159,18 @@ async function asScheduled(command: Command): Promise<ExitCode> {
     !mayStart(new Date(), window, upgrade.random_delay_minutes, seed)
   )
     return told(command, offer);
-  return install(command, { file, automatic: true }, { rebootAt: "+1" });
+  return installCached(command, { file, automatic: true }, { rebootAt: "+1" });
+}
+
+/** A bundle that is in its slot is needed no more. */
+async function installCached(
+  command: Command,
+  bundle: { readonly file: string; readonly automatic: boolean },
+  options: UpgradeOptions,
+): Promise<ExitCode> {
+  const code = await install(command, bundle, options);
+  await rm(bundle.file, { force: true });
+  return code;
 }
 
 async function install(
@@ -209,7 +228,10 @@ async function fetched(
   const progress: Progress = progressLine(command);
   const { bavail, bsize } = await statfs(homedir());
   const request = await command.io.outbound(command.places);
-  const maxBytes = Math.min(wanted.maxBytes, bavail * bsize);
+  const came = await stat(`${wanted.file}.part`).catch(() => ({ size: 0 }));
+  const reserve = wanted.maxBytes > MAX_INDEX_BYTES ? RESERVE_BYTES : 0;
+  const room = Math.max(0, bavail * bsize + came.size - reserve);
+  const maxBytes = Math.min(wanted.maxBytes, room);
   const limits = { stallMs: 30_000, attempts: 5, maxBytes };
   const onBytes = (done: number, total: number | undefined) =>
     progress.show("downloading", total === undefined ? 0 : done / total);
