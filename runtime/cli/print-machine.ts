@@ -19,6 +19,7 @@ function rows(status: MachineStatus): readonly (readonly [string, string])[] {
     ...status.disks.map(
       ({ path, free, total }) => ["disk", `${path}: ${size(free)} of ${size(total)} free`] as const,
     ),
+    ...(status.data_volume === null ? [] : [["data volume", status.data_volume] as const]),
     ["temperature", temperature_c === null ? "not measured here" : `${temperature_c} °C`],
     ...status.network.map(
       ({ name, mac, addresses }) =>

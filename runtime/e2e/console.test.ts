@@ -206,6 +206,19 @@ describe("agentd system status", () => {
     expect(all.filter(isReachable)).toEqual(["192.0.2.7", "2001:db8::7", "16.9.254.1"]);
   });
 
+  it(
+    "a data volume that an error made read-only is told by status and doctor, and is an error",
+    async () => {
+      world.put("run/aaos/disk/data", "");
+      world.put("proc/mounts", "/dev/vda8 /mnt/data ext4 ro,noatime 0 0\n");
+      const status = await world.cli(["system", "status"]);
+      expect(status.code).toBe(1);
+      expect(status.stdout).toMatch(/data volume +it is read-only/);
+      expect((await world.cli(["doctor"])).stdout).toMatch(/✗ data volume +it is read-only/);
+    },
+    TIMEOUT,
+  );
+
   it("knows a slot, a live system and a package by the kernel's command line", () => {
     expect(bootedFrom("root=x rauc.slot=B quiet")).toBe("slot B");
     expect(bootedFrom("boot=live quiet")).toBe("live");
@@ -216,7 +229,8 @@ describe("agentd system status", () => {
 describe("the screen", () => {
   const machine: MachineStatus = {
     ...{ product: "aaOS", version: "1.0", booted_from: "live", host: "box", uptime_s: 5 },
-    ...{ memory: { total: 1, available: 1 }, disks: [], temperature_c: null },
+    ...{ memory: { total: 1, available: 1 }, disks: [], data_volume: null },
+    temperature_c: null,
     network: [{ name: "eth0", mac: "52:54:00:00:00:01", addresses: ["192.0.2.7"] }],
     ...{ host_key: "SHA256:abc", provisioning: null, selftest: null },
   };
@@ -255,13 +269,14 @@ describe("the screen", () => {
     const full = {
       ...machine,
       memory: { total: 2 ** 30, available: 1 },
-      disks: [{ path: "/", total: 2 ** 30, free: 0 }],
+      ...{ disks: [{ path: "/", total: 2 ** 30, free: 0 }], data_volume: "it is read-only" },
     };
     const wrong = { now: 0, isTimeSet: false, degraded: "no data" };
     const troubles = troublesOf({ ...wrong, machine: full, disks: [] });
     const text = draw({ troubles });
     for (const part of [
       /! The data volume is not in use: no data/,
+      /! The data volume: it is read-only/,
       /! \/ is full/,
       /! No time server has set the clock, which says 1970-01-01/,
       /! There is no disk/,

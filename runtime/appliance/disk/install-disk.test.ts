@@ -68,7 +68,11 @@ function fileIn(number: number, path: string): string {
     "conv=sparse",
   ]);
   truncateSync(image, sizeBytes);
-  return execFileSync("debugfs", ["-R", `cat ${path}`, image], {
+  return debugfs(image, `cat ${path}`);
+}
+
+function debugfs(image: string, request: string): string {
+  return execFileSync("debugfs", ["-R", request, image], {
     stdio: ["ignore", "pipe", "ignore"],
   }).toString("latin1");
 }
@@ -97,6 +101,8 @@ test.runIf(able)(
       size_bytes: system.length,
     });
     expect(fileIn(PARTITION.data, "/seed/aaos.yaml")).toBe("hostname: seeded\n");
+    const told = debugfs(join(dir, `p${PARTITION.data}.img`), "show_super_stats -h");
+    expect(told).toMatch(/^Errors behavior: +Remount read-only$/m);
   },
 );
 

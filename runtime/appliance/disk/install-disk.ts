@@ -71,7 +71,7 @@ export async function installDisk(machine: Machine, work: Installation): Promise
       mkdirSync(dir, { mode: 0o700 });
       fill(dir, work, slot);
       const { startBytes, sizeBytes } = partition(layout, number);
-      const options = ["-q", "-F", "-t", "ext4", "-m", "1", "-d", dir];
+      const options = ["-q", "-F", "-t", "ext4", "-m", "1", "-e", "remount-ro", "-d", dir];
       if (features !== "") options.push("-O", features);
       options.push("-E", `offset=${startBytes},root_owner=0:0`, target, `${sizeBytes / 1024}k`);
       await mustRun(machine, "mke2fs", options, { signal });

@@ -1,7 +1,8 @@
 import { existsSync, statfsSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { errorText } from "../../base/error-text.js";
 import type { DoctorCheck } from "../../protocol/control-results.js";
+import { dataVolumeTrouble } from "../status/data-volume.js";
 import { bad, good, poor } from "./check.js";
 
 const MIB = 1_048_576;
@@ -12,6 +13,15 @@ const SCARCE_INODES = 1_000;
 /** Room where state lies and where goals write. Folders that are not there yet count as the one they will be made in. */
 export function diskChecks(dirs: readonly string[]): readonly DoctorCheck[] {
   return [...new Set(dirs.map(nearestExisting))].map(diskCheck);
+}
+
+/** Of a machine that has a data volume, and whose volume is not well. */
+export function dataVolumeChecks(root: string): readonly DoctorCheck[] {
+  const trouble = dataVolumeTrouble((path) => join(root, path));
+  if (trouble === null) return [];
+  const remedy =
+    "Back up (`agentd system backup usb:`) and start again: the start repairs it. Twice: replace the disk.";
+  return [bad("data volume", trouble, remedy)];
 }
 
 function diskCheck(dir: string): DoctorCheck {

@@ -4,7 +4,7 @@ import type { ProvidersFile } from "../../protocol/providers-file.js";
 import { good, poor } from "./check.js";
 import { clockCheck } from "./clock-check.js";
 import { keyChecks } from "./credential-checks.js";
-import { diskChecks } from "./disk-checks.js";
+import { dataVolumeChecks, diskChecks } from "./disk-checks.js";
 import { kernelChecks } from "./kernel-checks.js";
 import { programChecks } from "./program-checks.js";
 import { providerChecks, type ReachableProvider } from "./provider-checks.js";
@@ -33,6 +33,7 @@ export async function machineChecks(
     ...programChecks(facts.path),
     ...kernelChecks(facts.landlockAbi),
     await clockCheck(facts.now),
+    ...dataVolumeChecks(places.root),
     ...diskChecks([places.stateDir, "/data", "/output"]),
     defaultCheck(defaultProvider),
     ...keyChecks(providers, (name) => credential(name) !== undefined),

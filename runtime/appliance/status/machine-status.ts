@@ -7,6 +7,7 @@ import type { Places } from "../../protocol/places.js";
 import type { ProvisionOutcome } from "../../protocol/provision-file.js";
 import { VERSION } from "../../version.js";
 import { provisionOutcome } from "../doctor/provision-check.js";
+import { dataVolumeTrouble } from "./data-volume.js";
 
 /** A network card; without addresses where it has none yet. */
 export interface CardStatus {
@@ -29,6 +30,8 @@ export interface MachineStatus {
     readonly total: number;
     readonly free: number;
   }[];
+  /** What is wrong with the data volume that is mounted. */
+  readonly data_volume: string | null;
   readonly temperature_c: number | null;
   readonly network: readonly CardStatus[];
   readonly host_key: string | null;
@@ -58,6 +61,7 @@ export function machineStatus(places: Places): MachineStatus {
     uptime_s: Math.round(uptime()),
     memory: memory(),
     disks: [...roots, "/mnt/data", places.stateDir].flatMap(diskStatus),
+    data_volume: dataVolumeTrouble(at),
     temperature_c: temperature(),
     network: cards(at("/sys/class/net")),
     host_key: fingerprint([at("/etc/aaos/ssh"), at("/etc/ssh")]),

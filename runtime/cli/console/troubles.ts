@@ -22,6 +22,7 @@ export function troublesOf(around: Surroundings): readonly string[] {
   const isLive = machine.booted_from === "live";
   return [
     ...(degraded === "" ? [] : [`The data volume is not in use: ${degraded}`]),
+    ...(machine.data_volume === null ? [] : [`The data volume: ${machine.data_volume}`]),
     ...machine.disks
       .filter(({ free, total }) => total > 0 && free < EMPTY_BYTES)
       .map(({ path, free }) => `${path} is full (${Math.floor(free / MIB)} MB free): remove files`),

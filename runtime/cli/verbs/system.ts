@@ -25,8 +25,10 @@ export async function systemStatus(
     printMachine(command, machine);
     for (const line of status === null ? [] : describe(status)) printLine(command, line);
   }
-  if (status === null) return 0;
-  const wrong = status.degraded !== null || status.slots.some(({ intact }) => intact === false);
+  const wrong =
+    machine.data_volume !== null ||
+    (status !== null &&
+      (status.degraded !== null || status.slots.some(({ intact }) => intact === false)));
   return wrong ? 1 : 0;
 }
 
