@@ -5,9 +5,10 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { rootOf } from "./disk-roots.mjs";
 import { bootIso, freePort, isReady, missingForIso, Operator, settled, theIso } from "./iso.mjs";
 import { DOWN, ENTER } from "./person.mjs";
-import { rootOf, slotDisk } from "./slot-disk.mjs";
+import { slotDisk } from "./slot-disk.mjs";
 import { bootVm } from "./vm.mjs";
 
 /** @typedef {import("./vm.mjs").Vm} Vm */

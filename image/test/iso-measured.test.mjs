@@ -5,8 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { rootOf } from "./disk-roots.mjs";
 import { bootIso, isReady, missingForIso, settled, theIso } from "./iso.mjs";
-import { rootOf, slotDisk } from "./slot-disk.mjs";
+import { slotDisk } from "./slot-disk.mjs";
 import { tinyArchive } from "./tiny-archive.mjs";
 import { bootVm } from "./vm.mjs";
 

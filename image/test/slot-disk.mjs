@@ -3,18 +3,12 @@
 import { join } from "node:path";
 import { command, output } from "./host.mjs";
 
-const repo = join(import.meta.dirname, "../..");
 const SLOT_MIB = 640;
 const DATA_MIB = 1024;
 const SLOT_PARTUUID = "a05a05a0-0000-4000-8000-000000000004";
 
-/** The folder that image/make-root made, or makes. @returns {Promise<string>} */
-export async function rootOf() {
-  return join(repo, (await output(join(repo, "image/make-root"), [])).trim());
-}
-
 /**
- * @param {string} root as `rootOf` gives it @param {string} dir for the files
+ * @param {string} root as disk-roots.mjs finds it @param {string} dir for the files
  * @returns {Promise<{kernel: string, initrd: string, append: string[], disks: string[]}>}
  */
 export async function slotDisk(root, dir) {
