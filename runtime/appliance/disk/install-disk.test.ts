@@ -106,6 +106,44 @@ test.runIf(able)(
   },
 );
 
+interface Table {
+  readonly partitiontable: {
+    readonly id: string;
+    readonly partitions: readonly { readonly uuid: string; readonly [key: string]: unknown }[];
+  };
+}
+const tableOf = () =>
+  (JSON.parse(execFileSync("sfdisk", ["--json", target]).toString()) as Table).partitiontable;
+const OWN_IDS = join(import.meta.dirname, "../../../overlays/appliance/usr/lib/aaos/own-disk-ids");
+
+test.runIf(able)(
+  "a disk of an image gets IDs of its own, once: where partitions lie, the boot code and the firmware's partition stay",
+  async () => {
+    await install();
+    // Empty, and there.
+    expect(() => fileIn(PARTITION.data, "/slots/image-ids")).not.toThrow();
+    expect(debugfs(join(dir, `p${PARTITION.data}.img`), "ls -p /slots")).toContain("/image-ids/");
+    const marker = join(dir, "image-ids");
+    const own = () => execFileSync(OWN_IDS, [target, marker], { stdio: "pipe" });
+    const [before, boot] = [tableOf(), await bytesAt(0, 440)];
+    own();
+    expect(tableOf()).toEqual(before);
+    writeFileSync(marker, "");
+    own();
+    const after = tableOf();
+    expect(after.id).not.toBe(before.id);
+    const same = after.partitions.filter(({ uuid }, n) => uuid === before.partitions[n]?.uuid);
+    expect(same.map(({ name }) => name)).toEqual(["aaos-esp"]);
+    const without = ({ partitions }: Table["partitiontable"]) =>
+      partitions.map((it) => ({ ...it, uuid: "" }));
+    expect(without(after)).toEqual(without(before));
+    expect((await bytesAt(0, 440)).equals(boot)).toBe(true);
+    expect(execFileSync("sfdisk", ["--verify", target]).toString()).toContain("No errors detected");
+    own();
+    expect(tableOf()).toEqual(after);
+  },
+);
+
 test.runIf(able)(
   "an installation that was cut short leaves no partition table; done again, it is whole",
   async () => {

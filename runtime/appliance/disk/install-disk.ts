@@ -115,11 +115,17 @@ function fillBoot(dir: string, { bootDir }: Installation): void {
   writeBootEnvironment(grub, INITIAL_BOOT_STATE);
 }
 
-function fillData(dir: string, { version, seed, installedBy }: Installation, slot: Copied): void {
+function fillData(
+  dir: string,
+  { version, seed, installedBy, isFile }: Installation,
+  slot: Copied,
+): void {
   const record = join(dir, "slots/A");
   mkdirSync(record, { recursive: true, mode: 0o700 });
   const image = { version, sha256: slot.sha256, size_bytes: slot.sizeBytes };
   writeFileSync(join(record, "image.json"), `${JSON.stringify(image)}\n`, { mode: 0o600 });
+  // An image may be written to many disks: the first start gives each IDs of its own (overlays: own-disk-ids).
+  if (isFile) writeFileSync(join(dir, "slots/image-ids"), "", { mode: 0o600 });
   if (installedBy !== undefined)
     writeFileSync(join(dir, "slots/installed-by"), `${installedBy}\n`, { mode: 0o600 });
   if (seed === undefined) return;
