@@ -5,7 +5,9 @@ import {
   type BootState,
   changeBoot,
   chosenSlot,
+  freshSlot,
   INITIAL_BOOT_STATE,
+  leftSlot,
   parseBootState,
   renderBootState,
   type Slot,
@@ -105,4 +107,22 @@ describe("the environment block", () => {
     expect(() => renderBootState({ ...running, once: "x".repeat(512) })).toThrow(RangeError);
     expect(() => renderBootState({ ...running, once: "a\nA_OK=0" })).toThrow(RangeError);
   });
+});
+
+test("a slot that is left by the chooser, one that waits for its first start, and one that is gone back to are three things", () => {
+  expect([leftSlot(running, "A"), freshSlot(running, "A")]).toEqual([undefined, undefined]);
+  expect([leftSlot(upgraded, "A"), freshSlot(upgraded, "A")]).toEqual([undefined, "B"]);
+  let tried = upgraded;
+  for (let start = 0; start < 3; start += 1) tried = chosenSlot(tried).left;
+  expect([leftSlot(tried, "A"), freshSlot(tried, "A")]).toEqual(["B", undefined]);
+  const back = changed(
+    [
+      { type: "healthy", slot: "B" },
+      { type: "wanted", slot: "A" },
+    ],
+    upgraded,
+  );
+  expect([leftSlot(back, "B"), freshSlot(back, "B")]).toEqual([undefined, undefined]);
+  const writing = changed([{ type: "writing", slot: "B" }], upgraded);
+  expect(freshSlot(writing, "A")).toBeUndefined();
 });

@@ -102,6 +102,13 @@ export function leftSlot({ order, slots }: BootState, running: Slot): Slot | und
   return wanted === running || hasTries(slots[wanted]) ? undefined : wanted;
 }
 
+/** A slot that is written and starts next for the first time, instead of the running one. */
+export function freshSlot({ order, slots }: BootState, running: Slot): Slot | undefined {
+  const [wanted] = order;
+  const { ok, tries, confirmed } = slots[wanted];
+  return wanted !== running && ok && tries === 0 && !confirmed ? wanted : undefined;
+}
+
 /** The 1024 bytes of the environment block. Throws where it does not fit into the first sector. */
 export function renderBootState({ order, slots, once }: BootState): string {
   const lines = [`ORDER=${order.join(" ")}`];

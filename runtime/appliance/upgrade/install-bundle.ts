@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { otherSlot, type Slot } from "../../protocol/slots.js";
 import { changeEnvironment, withBootPartition } from "../boot/boot-environment.js";
+import { copyEtc } from "../boot/carry-etc.js";
 import { readKernelArguments } from "../boot/running-slot.js";
 import { openSlotRecords, SLOT_FILES } from "../boot/slot-records.js";
 import { runningSlot, VERSION_FILE } from "../boot/slots-status.js";
@@ -27,6 +27,7 @@ export interface Installed {
   readonly database_copy: string | null;
 }
 
+const CARRY_UNIT = "aaos-carry-etc.service";
 const SYSTEM_CONF = "/etc/rauc/system.conf";
 
 /**
@@ -75,7 +76,9 @@ export async function installBundle(machine: Machine, request: InstallRequest): 
         hint: "The disk is failing: back up (`agentd system backup`) and replace it. This slot goes on.",
       },
     );
-  await copyEtc(machine, running, target);
+  await copyEtc(machine, SLOT_FILES, { running, target });
+  // And again at the end of this system.
+  await mustRun(machine, "systemctl", ["start", CARRY_UNIT]);
   records.forget(target);
   records.writeImage(target, {
     version: bundle.version,
@@ -99,19 +102,4 @@ export function failedBefore(machine: Machine, version: string | undefined): str
   if (slot === undefined || version === undefined) return null;
   const verdict = openSlotRecords(SLOT_FILES).verdict(otherSlot(slot));
   return verdict?.ok === false && verdict.version === version ? verdict.reason : null;
-}
-
-/** The new slot starts with the settings of the running one; a rollback finds the old ones as they were. */
-async function copyEtc(machine: Machine, running: Slot, target: Slot): Promise<void> {
-  const from = join(SLOT_FILES, running, "etc");
-  const to = join(SLOT_FILES, target, "etc");
-  const part = `${to}.part`;
-  for (const old of [part, to, `${to}.work`]) rmSync(old, { recursive: true, force: true });
-  mkdirSync(join(SLOT_FILES, target), { recursive: true, mode: 0o700 });
-  if (existsSync(from)) {
-    // With what an overlay marks its files by: devices and extended attributes.
-    await mustRun(machine, "cp", ["--archive", from, part]);
-    renameSync(part, to);
-  }
-  await mustRun(machine, "sync", ["--file-system", SLOT_FILES]);
 }
