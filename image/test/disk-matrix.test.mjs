@@ -102,6 +102,21 @@ describe("installed disks, how they fail and how they are made", () => {
     await base.off(vm);
   });
 
+  it("r at the machine's own keyboard, in the second before it starts, gives lost access back at this console", async () => {
+    const vm = await base.boot(await base.copy("access"), { name: "matrix-access" });
+    assert.doesNotMatch(await vm.must("cat /proc/cmdline"), /aaos\.access/);
+    const before = startsOf(vm).length;
+    const r = { keys: [{ type: "qcode", data: "r" }] };
+    const held = setInterval(() => {
+      if (startsOf(vm).length > before) clearInterval(held);
+      else void vm.qmp("send-key", r).catch(() => {});
+    }, 200);
+    await vm.reset().finally(() => clearInterval(held));
+    assert.match(await vm.must("cat /proc/cmdline"), /aaos\.access=reset/);
+    await vm.waitFor(/r gives access back/, { timeoutMs: 300_000 });
+    await base.off(vm);
+  });
+
   it("aaos.yaml installs from the ISO to the disk that it names, and leaves the other appliance's disk alone", async (t) => {
     const iso = await theIso();
     const disks = ["target", "other"].map((name) => join(base.dir, `${name}.raw`));
