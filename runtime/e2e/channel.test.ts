@@ -19,6 +19,7 @@ import { openMachine } from "../appliance/machine.js";
 import { serveSystem } from "../appliance/serve.js";
 import { VERBS } from "../appliance/verbs.js";
 import { callerOf } from "../protocol/caller.js";
+import type { SystemResult } from "../protocol/system-verbs.js";
 import { portOf } from "../test/egress-world.js";
 import { type Ended, startAgentd } from "./agentd-process.js";
 
@@ -28,6 +29,8 @@ let root: string;
 let site: string;
 let server: Server;
 let asked: { url: string; range: string | undefined }[];
+/** What the next installation comes to; undefined where the real one answers. */
+let installed: SystemResult<"install-bundle"> | undefined;
 let stop: AbortController;
 let ended: Promise<void>;
 const bundle = randomBytes(400_000);
@@ -105,7 +108,12 @@ beforeAll(async () => {
   ended = serveSystem({
     ...{
       server: listener,
-      verbs: VERBS,
+      verbs: {
+        ...VERBS,
+        // Slots are a machine's: what follows an installation is seen here, the installation in image/test/.
+        "install-bundle": async (params, call) =>
+          installed ?? (await VERBS["install-bundle"](params, call)),
+      },
       machine: openMachine(root, ["/usr/bin"]),
       record: () => {},
     },
@@ -121,6 +129,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   asked = [];
+  installed = undefined;
   rmSync(join(dir, "home"), { recursive: true, force: true });
   settings("");
 });
@@ -221,6 +230,10 @@ it("--apply asks the root service for this very bundle, which says that this is 
     stderr: expect.stringContaining("does not run from an installed disk") as string,
   });
   expect(cached()).toHaveLength(1);
+  installed = { slot: "B", version: "2.0.0", database_copy: null };
+  expect((await upgrade("--apply")).stdout).toContain("version 2.0.0 is in slot B");
+  // It is in its slot: the cache has no more use for it.
+  expect(cached()).toEqual([]);
 });
 
 it("one bundle lies in the cache: another that is fetched takes its place", async () => {

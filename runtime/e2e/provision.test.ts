@@ -701,6 +701,7 @@ describe("provisioning at the first boot", () => {
     put("mnt/data/seed/aaos.yaml", `hostnam: x\njoin: {token: ${SECRET}}\n`);
     expect(await provisionAtBoot(context, never)).toMatchObject({ state: "refused" });
     expect(existsSync(join(root, "mnt/data/seed/aaos.yaml"))).toBe(true);
+    put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
     put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
     expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
     expect(existsSync(join(root, "mnt/data/seed"))).toBe(false);

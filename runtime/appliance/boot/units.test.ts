@@ -59,3 +59,14 @@ test("a proof that cannot be carried out reboots only a slot on trial, and only 
     "!aaos.exhausted",
   ]);
 });
+
+test("the data volume is mounted so that an error of its disk makes it read-only, not worse", () => {
+  const script = readFileSync(
+    join(UNITS, "../../initramfs-tools/scripts/local-bottom/aaos"),
+    "utf8",
+  );
+  const [, options = ""] = /mount -t ext4 -o (\S+) .*disk\/data/.exec(script) ?? [];
+  expect(options.split(",")).toEqual(
+    expect.arrayContaining(["nosuid", "nodev", "errors=remount-ro"]),
+  );
+});
