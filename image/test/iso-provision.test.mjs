@@ -13,6 +13,7 @@ import { disc, fatStick, goodFile, goodUserData, SECRET, WRONG_FILES } from "./p
 
 const missing = missingForIso();
 const skip = missing === undefined ? false : `skipped: ${missing}`;
+const PATIENT = { timeoutMs: 600_000 };
 const CREDENTIAL = "/run/credentials/@system/aaos.config";
 // GRUB's editor of an entry: to the end of the line, start it.
 const CTRL_E = "\u0005";
@@ -89,7 +90,7 @@ describe("a machine that is given a file", () => {
     assert.doesNotMatch(await vm.must("cat /etc/aaos/aaos.yaml"), /sk-provisioned/);
     const come = await operator.ssh("uname -n");
     assert.equal(come.stdout, `${name}\n`, come.stderr);
-    assert.match(await vm.must("agentd doctor || true"), /provisioning/);
+    assert.match(await vm.must("agentd doctor || true", PATIENT), /provisioning/);
     const id = "cat /etc/machine-id; ssh-keygen -lf /etc/aaos/ssh/ssh_host_ed25519_key; uname -n";
     machines += 1;
     for (const word of (await vm.must(id)).trim().split("\n")) identities.add(word);
@@ -129,7 +130,7 @@ describe("a machine that is given a file", () => {
       for (const [place, { put, away }] of Object.entries(places)) {
         for (const { text, says } of WRONG_FILES) {
           await vm.must(`cat >/run/wrong.yaml; ${put}`, { stdin: text });
-          const { status, stdout } = await vm.run("agentd provision boot --json");
+          const { status, stdout } = await vm.run("agentd provision boot --json", PATIENT);
           await vm.must(away);
           const outcome = JSON.parse(stdout);
           assert.equal(status, 1, `${place}: ${text}${stdout}`);
@@ -137,7 +138,7 @@ describe("a machine that is given a file", () => {
           assert.match(outcome.problems.join("\n"), says, `${place}: ${text}`);
           assert.equal(await vm.must(`${state} 2>&1 || true`), before, `${place}: ${text}`);
         }
-        const { stdout } = await vm.run("agentd doctor", { timeoutMs: 300_000 });
+        const { stdout } = await vm.run("agentd doctor", PATIENT);
         assert.match(stdout, /✗ provisioning +refused whole: .*:\d+: /, place);
         t.diagnostic(`${place}: ${WRONG_FILES.length} refused`);
       }
@@ -157,7 +158,7 @@ describe("a machine that is given a file", () => {
       await vm.waitFor(/was refused/);
       await vm.waitFor(said);
       assert.match(await vm.must("journalctl -b -u aaos-provision --no-pager"), said);
-      assert.match((await vm.run("agentd doctor", { timeoutMs: 300_000 })).stdout, said);
+      assert.match((await vm.run("agentd doctor", PATIENT)).stdout, said);
       assert.equal(await vm.must("uname -n"), "aaos\n");
       assert.equal(await vm.must("systemctl --failed --quiet --no-legend"), "");
       const refused = await operator.ssh("true");
