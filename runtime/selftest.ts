@@ -31,7 +31,7 @@ interface SelftestDeps {
   readonly places: Places;
 }
 
-/** Seconds on any machine of today; an emulated one that starts takes its time, and is no ill one for that: this is the only clock. */
+/** Seconds on any machine of today; an emulated one that starts takes its time, and is no ill one for that. No role's clock counts beside it. */
 const LIMIT_MS = 480_000;
 const PAGE_S = 240;
 const LAYERS = ["namespaces", "root", "landlock", "seccomp"];

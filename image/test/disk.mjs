@@ -120,7 +120,7 @@ export async function beginGoal(vm) {
 }
 
 /** @param {Vm} vm @param {string} run @returns {Promise<string>} its state; "" where the daemon does not know it */
-export async function stateOf(vm, run) {
+async function stateOf(vm, run) {
   const { stdout } = await vm.run("agentd --json list --all", LONG);
   const { runs } = stdout === "" ? { runs: [] } : JSON.parse(stdout);
   return runs.find((/** @type {any} */ each) => each.run_id === run)?.state ?? "";

@@ -25,6 +25,12 @@ export async function command(program, args) {
   await output(program, args);
 }
 
+/** Writes a partition table. @param {string} disk @param {readonly string[]} lines as sfdisk(8) takes them */
+export async function partition(disk, lines) {
+  const script = 'printf "%s\\n" "$2" | sfdisk --quiet "$1"';
+  await command("sh", ["-c", script, "sh", disk, lines.join("\n")]);
+}
+
 /** Those of the named programs that are not on PATH. @param {readonly string[]} programs */
 export function missingPrograms(programs) {
   return programs.filter((program) => {

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { command, missingPrograms, output } from "./host.mjs";
+import { command, missingPrograms, output, partition } from "./host.mjs";
 import { ROOT_PARTUUID } from "./qemu.mjs";
 
 const here = import.meta.dirname;
@@ -53,6 +53,9 @@ chroot "$1" systemctl disable --quiet systemd-timesyncd.service
 tr -d - </proc/sys/kernel/random/uuid >"$1/etc/machine-id"
 touch "$1/etc/.updated" "$1/var/.updated"
 `;
+
+// No check at boot: the journal brings the file system back after a power cut.
+const FSTAB = `PARTUUID=${ROOT_PARTUUID} / ext4 defaults 0 0\n`;
 
 /** Why a root cannot be made or booted here, or undefined. @returns {string | undefined} */
 export function missingForRoot() {
@@ -157,6 +160,7 @@ async function makeImage(tar, agent, sizeMb, image) {
     "--xattrs-include=*",
   ]);
   await cp(join(here, "guest/tree"), tree, { recursive: true, verbatimSymlinks: true });
+  await writeFile(join(tree, "etc/fstab"), FSTAB);
   await command("install", [
     "-D",
     "-m",
@@ -180,8 +184,8 @@ async function makeImage(tar, agent, sizeMb, image) {
 async function makeRootDisk(tree, image, sizeMb) {
   await makeExt4(tree, image, sizeMb, 1);
   await command("truncate", ["-s", `${sizeMb + 2}M`, image]);
-  const table = `label: gpt\nstart=1MiB, size=${sizeMb}MiB, uuid=${ROOT_PARTUUID}\n`;
-  await command("sh", ["-c", 'printf "$2" | sfdisk --quiet "$1"', "sh", image, table]);
+  const root = `start=1MiB, size=${sizeMb}MiB, uuid=${ROOT_PARTUUID}`;
+  await partition(image, ["label: gpt", root]);
 }
 
 /**
@@ -236,7 +240,7 @@ export async function makeRoot(options = {}) {
   const made = await readFile(join(here, "root.mjs"));
   const image = join(
     cacheDir,
-    `image-${digest(tar, agent, made, `${sizeMb}`, await treeText(join(here, "guest/tree")))}`,
+    `image-${digest(tar, agent, made, FSTAB, `${sizeMb}`, await treeText(join(here, "guest/tree")))}`,
   );
   if (options.fresh) await rm(image, { recursive: true, force: true });
   await cached(image, async (temporary) => {

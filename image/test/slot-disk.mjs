@@ -1,7 +1,7 @@
 // A disk as an installed appliance has it, without a boot loader: the partitions by their numbers, the root's squashfs in slot A, an
 // empty data volume. QEMU starts the kernel that lies in the squashfs, as the boot chooser will.
 import { join } from "node:path";
-import { command, output } from "./host.mjs";
+import { command, output, partition } from "./host.mjs";
 
 const SLOT_MIB = 640;
 const DATA_MIB = 1024;
@@ -28,13 +28,7 @@ export async function slotDisk(root, dir) {
     `5: start=${slotAt + SLOT_MIB}MiB, size=${SLOT_MIB}MiB`,
     `8: start=${dataAt}MiB, size=${DATA_MIB}MiB`,
   ];
-  await command("sh", [
-    "-c",
-    'printf "%s\\n" "$2" | sfdisk --quiet "$1"',
-    "sh",
-    disk,
-    table.join("\n"),
-  ]);
+  await partition(disk, table);
   await command("dd", [
     ...[`if=${squashfs}`, `of=${disk}`, "bs=1M", `seek=${slotAt}`],
     ...["conv=notrunc,sparse", "status=none"],

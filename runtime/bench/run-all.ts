@@ -1,7 +1,7 @@
 // Runs every benchmark beside it, one after the other, and writes docs/performance.md from this one run: each section is what the
 // program printed, a Markdown table or lines of JSON. Ends with 1 where one failed.   node dist/bench/run-all.js
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 
@@ -65,10 +65,6 @@ const KNOWN: Readonly<Record<string, Bench>> = {
   },
 };
 
-const FILE = `${REPO}docs/performance.md`;
-/** Measured in machines that start from the image, by `npm run test:iso-matrix`: no benchmark of this run, kept as it stands. */
-const OF_THE_IMAGE = "\n## The image\n";
-
 const names = readdirSync(HERE)
   .flatMap((file) => (/^(?!run-all)(.+)\.js$/.exec(file) ?? [])[1] ?? [])
   .sort();
@@ -81,7 +77,7 @@ for (const name of names) {
   if (printed === undefined) process.exitCode = 1;
   else sections.push(section(title, `${about}\n\n`.trimStart(), printed, name, args));
 }
-if (process.exitCode !== 1) writeFileSync(FILE, document(sections) + ofTheImage());
+if (process.exitCode !== 1) writeFileSync(`${REPO}docs/performance.md`, document(sections));
 
 function run(args: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
@@ -107,12 +103,6 @@ function section(
   const body = printed.startsWith("|") ? printed : `\`\`\`json\n${printed}\n\`\`\``;
   const command = ["node", `dist/bench/${name}.js`, ...args].join(" ");
   return `## ${title}\n\n${about}\`${command}\`\n\n${body}\n`;
-}
-
-function ofTheImage(): string {
-  const old = readFileSync(FILE, "utf8");
-  const at = old.indexOf(OF_THE_IMAGE);
-  return at === -1 ? "" : old.slice(at);
 }
 
 function document(parts: readonly string[]): string {

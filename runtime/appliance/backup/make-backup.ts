@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { errnoOf } from "../../base/error-text.js";
 import { places } from "../../protocol/places.js";
 import type { BackupAbout } from "../../protocol/system-verbs.js";
 import { openDatabase } from "../../store/open.js";
@@ -147,12 +148,12 @@ function ifThere<T>(open: () => T): T | undefined {
   try {
     return open();
   } catch (thrown) {
-    const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
-    if (["ENOENT", "ELOOP", "ENOTDIR", "ENXIO"].includes(code)) return undefined;
+    if (GONE.has(errnoOf(thrown) ?? "")) return undefined;
     throw thrown;
   }
 }
 
+const GONE = new Set(["ENOENT", "ELOOP", "ENOTDIR", "ENXIO"]);
 const READING = { highWaterMark: 1_048_576 };
 
 /** By name; those that are sealed for this machine are opened, for another one could not. */

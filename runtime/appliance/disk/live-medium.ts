@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import type { Machine } from "../machine.js";
 
-/** Where live-boot mounts the medium, and the system on it. */
-export const LIVE_SYSTEM = "/run/live/medium/live/root.squashfs";
+/** Where live-boot mounts the medium. */
+export const LIVE_MEDIUM = "/run/live/medium";
+/** The system on it. */
+export const LIVE_SYSTEM = `${LIVE_MEDIUM}/live/root.squashfs`;
 /** What a disk needs to start, in every image. */
 export const BOOT_FILES = "/usr/lib/aaos/boot";
 

@@ -132,7 +132,7 @@ async function setUser(
   // The operator's own account is the daemon's too, and gets its groups at its login (pam_group).
   else if (name !== OPERATOR)
     await mustRun(machine, "usermod", ["--append", "--groups", groups, name], { signal });
-  if (!admin && groupsOf(machine).get(ADMINS)?.includes(name) === true)
+  if (!admin && groupsOf(machine.at).get(ADMINS)?.includes(name) === true)
     await mustRun(machine, "gpasswd", ["--delete", name, ADMINS], { signal });
   setKeys(name, keys, machine);
   if (password_hash !== undefined)

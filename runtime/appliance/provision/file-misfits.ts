@@ -17,25 +17,24 @@ const CLOSED_FILES = new Set([
 const ON_DISK = ["/data", "/etc", "/home", "/mnt/data", "/output", "/root", "/var"];
 
 /** Files that may not or could not be written, by what is there now; for a disk that is to be installed, by what will be. */
-export function fileMisfits(
-  { files, install }: ProvisionFile,
-  machine: Machine,
-): readonly Misfit[] {
-  return files.flatMap(({ path }, i) => {
-    const below = files.find((other) => path.startsWith(`${other.path}/`));
-    const [message, hint] =
-      (isClosed(normalize(path))
-        ? [`${path} belongs to the system`, "Use the fields of aaos.yaml for it."]
-        : undefined) ??
-      (below === undefined
-        ? undefined
-        : [`${path} lies below another file`, `${below.path} can be one of the two.`]) ??
-      (install === undefined ? unwritable(path, machine) : notOnDisk(path)) ??
-      [];
-    return message === undefined || hint === undefined
-      ? []
-      : [{ path: ["files", i, "path"], message, hint }];
+export function fileMisfits(file: ProvisionFile, machine: Machine): readonly Misfit[] {
+  return file.files.flatMap(({ path }, i) => {
+    const reason = reasonAgainst(path, file, machine);
+    if (reason === undefined) return [];
+    const [message, hint] = reason;
+    return [{ path: ["files", i, "path"], message, hint }];
   });
+}
+
+type Reason = readonly [message: string, hint: string] | undefined;
+
+function reasonAgainst(path: string, { files, install }: ProvisionFile, machine: Machine): Reason {
+  if (isClosed(normalize(path)))
+    return [`${path} belongs to the system`, "Use the fields of aaos.yaml for it."];
+  const above = files.find((other) => path.startsWith(`${other.path}/`));
+  if (above !== undefined)
+    return [`${path} lies below another file`, `${above.path} can be one of the two.`];
+  return install === undefined ? unwritable(path, machine) : notOnDisk(path);
 }
 
 function isClosed(path: string): boolean {
@@ -47,8 +46,6 @@ function isClosed(path: string): boolean {
 function isBelow(path: string, dir: string): boolean {
   return path === dir || path.startsWith(`${dir}/`);
 }
-
-type Reason = readonly [string, string] | undefined;
 
 function notOnDisk(path: string): Reason {
   return ON_DISK.some((dir) => normalize(path).startsWith(`${dir}/`))

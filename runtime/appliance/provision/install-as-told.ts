@@ -7,6 +7,7 @@ import type { ProvisionFile, ProvisionOutcome } from "../../protocol/provision-f
 import { chooseDisk, type Disk, listDisks } from "../disk/find-disk.js";
 import { installDisk } from "../disk/install-disk.js";
 import { BOOT_FILES, LIVE_SYSTEM } from "../disk/live-medium.js";
+import { textIfThere } from "../if-there.js";
 import { type Machine, mustRun } from "../machine.js";
 import type { VerbContext } from "../verb.js";
 
@@ -79,17 +80,9 @@ async function installerOf(machine: Machine, disk: Disk): Promise<string | undef
   const options = "ro,noload,nosuid,nodev,noexec";
   const { status } = await machine.run("mount", ["-t", "ext4", "-o", options, partition, at]);
   try {
-    return status === 0 ? textOr(join(at, "slots/installed-by")) : undefined;
+    return status === 0 ? textIfThere(join(at, "slots/installed-by"))?.trim() : undefined;
   } finally {
     if (status === 0) await mustRun(machine, "umount", [at]);
     rmdirSync(at);
-  }
-}
-
-function textOr(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch {
-    return undefined;
   }
 }

@@ -1,4 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { namesIfThere, textIfThere } from "../if-there.js";
+import { usersOf } from "./accounts.js";
 
 /**
  * Whether somebody can come in: by a file that provisioned the machine, a key that sshd takes, or a password that the console takes.
@@ -6,21 +8,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
  */
 export function isSetUp(at: (path: string) => string): boolean {
   if (existsSync(at("/etc/aaos/aaos.yaml"))) return true;
-  const keys = at("/etc/aaos/ssh/authorized_keys.d");
-  const accounts = namesOf(at("/etc/passwd"));
-  if (existsSync(keys) && readdirSync(keys).some((name) => accounts.has(name))) return true;
-  try {
-    return /^aaos:\$/m.test(readFileSync(at("/etc/shadow"), "utf8"));
-  } catch {
-    return false;
-  }
-}
-
-function namesOf(passwd: string): ReadonlySet<string> {
-  if (!existsSync(passwd)) return new Set();
-  return new Set(
-    readFileSync(passwd, "utf8")
-      .split("\n")
-      .map((line) => line.split(":")[0] ?? ""),
+  const accounts = usersOf(at);
+  return (
+    namesIfThere(at("/etc/aaos/ssh/authorized_keys.d")).some((name) => accounts.has(name)) ||
+    /^aaos:\$/m.test(textIfThere(at("/etc/shadow")) ?? "")
   );
 }

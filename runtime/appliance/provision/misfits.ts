@@ -6,7 +6,7 @@ import { KEPT, type ProvisionFile, secretsOf } from "../../protocol/provision-fi
 import { candidateFile } from "../configure/apply-provider.js";
 import { credentialFiles } from "../credential-files.js";
 import type { Machine } from "../machine.js";
-import { groupsOf, hasUser } from "./accounts.js";
+import { groupsOf, usersOf } from "./accounts.js";
 import { fileMisfits } from "./file-misfits.js";
 import type { Misfit } from "./misfit.js";
 
@@ -44,9 +44,10 @@ function zoneMisfits({ timezone }: ProvisionFile, machine: Machine): readonly Mi
 
 /** useradd(8) gives each user a group of the same name, and makes none where there is one. */
 function userMisfits({ users }: ProvisionFile, machine: Machine): readonly Misfit[] {
-  const groups = groupsOf(machine);
+  const groups = groupsOf(machine.at);
+  const accounts = usersOf(machine.at);
   return users.flatMap(({ name }, i) =>
-    groups.has(name) && !hasUser(machine, name)
+    groups.has(name) && !accounts.has(name)
       ? [
           {
             path: ["users", i, "name"],

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errorText } from "../../base/error-text.js";
+import { textIfThere } from "../if-there.js";
 import type { Machine } from "../machine.js";
 import type { VerbContext } from "../verb.js";
 import { readUrl } from "./read-url.js";
@@ -47,7 +48,7 @@ async function onCommandLine(
   { machine, signal }: VerbContext,
   request: typeof fetch,
 ): Promise<FoundSource | undefined> {
-  const line = textOr(machine.at("/proc/cmdline")) ?? "";
+  const line = textIfThere(machine.at("/proc/cmdline")) ?? "";
   const value = /(?:^|\s)aaos\.config=(\S+)/.exec(line)?.[1];
   if (value === undefined) return undefined;
   const [where = "", fragment = ""] = value.split("#", 2);
@@ -176,12 +177,4 @@ function inFirmware({ machine }: VerbContext): FoundSource | undefined {
     foundFile(machine.at(CREDENTIAL), "the system credential aaos.config", told) ??
     foundFile(machine.at(FW_CFG), "fw_cfg opt/aaos/config", told)
   );
-}
-
-function textOr(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
 }

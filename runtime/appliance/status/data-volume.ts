@@ -1,5 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename } from "node:path";
+import { textIfThere } from "../if-there.js";
+import { mountedAt } from "./mounted-at.js";
 
 const VOLUME = "/mnt/data";
 /** The initramfs of an installed disk makes it; on another machine the folder is somebody else's. */
@@ -12,18 +14,11 @@ const PARTITION = "/run/aaos/disk/data";
  */
 export function dataVolumeTrouble(at: (path: string) => string): string | null {
   if (!existsSync(at(PARTITION))) return null;
-  const mount = textOr(at("/proc/mounts"))
-    .split("\n")
-    .map((line) => line.split(" "))
-    .findLast(([, point]) => point === VOLUME);
+  const mount = mountedAt(at, VOLUME);
   if (mount === undefined) return null;
-  const [device = "", , type = "", options = ""] = mount;
-  const isReadOnly = options.split(",").some((word) => word === "ro" || word === "emergency_ro");
+  const { device, type, options } = mount;
+  const isReadOnly = options.some((word) => word === "ro" || word === "emergency_ro");
   if (isReadOnly) return "it is read-only: nothing can be written since an error of its disk";
-  const count = Number(textOr(at(`/sys/fs/${type}/${basename(device)}/errors_count`)));
+  const count = Number(textIfThere(at(`/sys/fs/${type}/${basename(device)}/errors_count`)) ?? 0);
   return count > 0 ? `${count} errors of its file system: what is written may be lost` : null;
-}
-
-function textOr(file: string): string {
-  return existsSync(file) ? readFileSync(file, "utf8") : "";
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { existsSync, statfsSync, statSync } from "node:fs";
 import { hostname, networkInterfaces, uptime } from "node:os";
 import { join } from "node:path";
 import { SelftestReport } from "../../protocol/control-results.js";
@@ -7,6 +7,7 @@ import type { Places } from "../../protocol/places.js";
 import type { ProvisionOutcome } from "../../protocol/provision-file.js";
 import { VERSION } from "../../version.js";
 import { provisionOutcome } from "../doctor/provision-check.js";
+import { namesIfThere, textIfThere } from "../if-there.js";
 import { dataVolumeTrouble } from "./data-volume.js";
 
 /** A network card; without addresses where it has none yet. */
@@ -48,8 +49,8 @@ const SELFTEST_FILE = "/run/aaos/selftest.json";
 
 export function machineStatus(places: Places): MachineStatus {
   const at = (path: string): string => join(places.root, path);
-  const release = keyValues(textOr(at("/etc/os-release")) ?? "");
-  const booted_from = bootedFrom(textOr(at("/proc/cmdline")) ?? "");
+  const release = keyValues(textIfThere(at("/etc/os-release")) ?? "");
+  const booted_from = bootedFrom(textIfThere(at("/proc/cmdline")) ?? "");
   // A slot is an image that is exactly full.
   const roots = booted_from.startsWith("slot ") ? [] : ["/"];
   return {
@@ -78,7 +79,7 @@ export function bootedFrom(commandLine: string): string {
 }
 
 function memory(): MachineStatus["memory"] {
-  const text = textOr("/proc/meminfo") ?? "";
+  const text = textIfThere("/proc/meminfo") ?? "";
   const kib = (name: string): number =>
     Number(new RegExp(`^${name}: +(\\d+)`, "m").exec(text)?.[1] ?? 0);
   return { total: kib("MemTotal") * 1_024, available: kib("MemAvailable") * 1_024 };
@@ -99,9 +100,11 @@ function diskStatus(path: string, index: number, all: readonly string[]): Machin
 
 /** The hottest of what the kernel measures. */
 function temperature(): number | null {
-  const zones = namesIn("/sys/class/thermal").filter((name) => name.startsWith("thermal_zone"));
+  const zones = namesIfThere("/sys/class/thermal").filter((name) =>
+    name.startsWith("thermal_zone"),
+  );
   const values = zones
-    .map((zone) => Number(textOr(`/sys/class/thermal/${zone}/temp`) ?? Number.NaN) / 1_000)
+    .map((zone) => Number(textIfThere(`/sys/class/thermal/${zone}/temp`) ?? Number.NaN) / 1_000)
     .filter((value) => Number.isFinite(value) && value > -50 && value < 200);
   return values.length === 0 ? null : Math.round(Math.max(...values));
 }
@@ -109,12 +112,12 @@ function temperature(): number | null {
 /** Cards of metal and of VMs; what the kernel makes up (bridges, mirrors) counts once it has an address. */
 function cards(dir: string): readonly CardStatus[] {
   const known = networkInterfaces();
-  return namesIn(dir)
+  return namesIfThere(dir)
     .filter((name) => name !== "lo")
     .sort()
     .map((name) => ({
       name,
-      mac: (textOr(join(dir, name, "address")) ?? "").trim(),
+      mac: (textIfThere(join(dir, name, "address")) ?? "").trim(),
       addresses: (known[name] ?? []).map(({ address }) => address).filter(isReachable),
     }))
     .filter(({ name, addresses }) => addresses.length > 0 || existsSync(join(dir, name, "device")));
@@ -128,7 +131,7 @@ export function isReachable(address: string): boolean {
 /** As ssh-keygen -l prints it, so that the first connection can be compared. */
 function fingerprint(dirs: readonly string[]): string | null {
   for (const dir of dirs) {
-    const key = textOr(join(dir, "ssh_host_ed25519_key.pub"))?.split(" ")[1];
+    const key = textIfThere(join(dir, "ssh_host_ed25519_key.pub"))?.split(" ")[1];
     if (key === undefined) continue;
     const hash = createHash("sha256").update(Buffer.from(key, "base64")).digest("base64");
     return `SHA256:${hash.replace(/=+$/, "")}`;
@@ -138,7 +141,7 @@ function fingerprint(dirs: readonly string[]): string | null {
 
 /** Null while there is none, or the one under way has not reported yet; a report that is none is one that failed. */
 function newestSelftest(file: string): MachineStatus["selftest"] {
-  const text = textOr(file) ?? "";
+  const text = textIfThere(file) ?? "";
   if (text === "") return null;
   const time = statSync(file).mtime.toISOString();
   try {
@@ -153,20 +156,4 @@ function keyValues(text: string): ReadonlyMap<string, string> {
   return new Map(
     [...text.matchAll(/^(\w+)="?([^"\n]*)"?$/gm)].map(([, key = "", value = ""]) => [key, value]),
   );
-}
-
-function namesIn(dir: string): readonly string[] {
-  try {
-    return readdirSync(dir);
-  } catch {
-    return [];
-  }
-}
-
-function textOr(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
 }

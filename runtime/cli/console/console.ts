@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { textIfThere } from "../../appliance/if-there.js";
 import { isSetUp } from "../../appliance/provision/is-set-up.js";
 import { machineStatus } from "../../appliance/status/machine-status.js";
 import { writeFileWhole } from "../../appliance/write-file.js";
@@ -14,7 +15,6 @@ import type { Output } from "../io.js";
 import { printError } from "../print-error.js";
 import { disksHere } from "./disks-here.js";
 import { type DaemonGlimpse, type ScreenState, screenLines } from "./screen.js";
-import { textOr } from "./text-or.js";
 import { troublesOf } from "./troubles.js";
 
 const REFRESH_MS = 3_000;
@@ -120,7 +120,7 @@ async function stateOf(
 ): Promise<ScreenState> {
   const at = (path: string): string => join(places.root, path);
   const machine = machineStatus(places);
-  const degraded = textOr(at("/run/aaos/degraded")).trim().replaceAll("\n", "; ");
+  const degraded = (textIfThere(at("/run/aaos/degraded")) ?? "").trim().replaceAll("\n", "; ");
   return {
     machine,
     // systemd-timesyncd leaves the file; whose clock another program keeps is not this screen's to judge.
@@ -131,7 +131,7 @@ async function stateOf(
     daemon: await glimpse(places.socketPath, last, signal),
     isSetUp: isSetUp(at),
     mayRecover:
-      /(?:^|\s)aaos\.access=reset(?:\s|$)/.test(textOr(at("/proc/cmdline"))) &&
+      /(?:^|\s)aaos\.access=reset(?:\s|$)/.test(textIfThere(at("/proc/cmdline")) ?? "") &&
       !existsSync(at(ANSWERED)),
   };
 }
