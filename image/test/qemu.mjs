@@ -17,7 +17,7 @@ import { quote } from "./host.mjs";
 /**
  * @typedef {object} VmSpec
  * @property {string} name names the logs: build/vm/logs/NAME.serial.log
- * @property {string} [image] raw disk image with the root in a partition ROOT_PARTUUID; written to never, an overlay takes the writes
+ * @property {string} [image] raw disk image with the root in a partition ROOT_PARTUUID; never written to, each VM has a copy
  * @property {string} [kernel] without one the firmware boots the disk
  * @property {string} [iso] a medium that the firmware boots, after the disks; the guest agent comes to it from outside
  * @property {"disc" | "stick"} [medium] how the machine sees the ISO, default disc
@@ -85,7 +85,7 @@ function driveArgs(drives) {
   const args = drives.flatMap((file, index) => [
     ...[
       "-drive",
-      `file=${field(file)},format=${file.endsWith(".qcow2") ? "qcow2" : "raw"},if=none,id=d${index},cache=writeback,discard=unmap`,
+      `file=${field(file)},format=raw,if=none,id=d${index},cache=writeback,discard=unmap`,
     ],
     ...["-device", `nvme-ns,drive=d${index},bus=nvme0,nsid=${index + 1}`],
   ]);

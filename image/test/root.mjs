@@ -25,7 +25,7 @@ export const cacheDir = join(here, "../../build/vm");
 /**
  * What a VM boots. `initrd` is absent when the kernel has the disk and file system drivers built in, as Debian's cloud kernel has.
  * @typedef {object} Root
- * @property {string} image raw disk image, an ext4 file system in its only partition, ROOT_PARTUUID; never written to, VMs lay an overlay on it
+ * @property {string} image raw disk image, an ext4 file system in its only partition, ROOT_PARTUUID; never written to, each VM has a copy
  * @property {string} kernel
  * @property {string} [initrd]
  */

@@ -86,13 +86,15 @@ export class Vm {
     return this.#machine.residentMb;
   }
 
-  /** Lays the overlay over the root and packs the shares; once, before the first power-on. */
+  /**
+   * Copies the root and packs the shares; once, before the first power-on. A raw copy: over a qcow2 overlay one power cut of fourteen lost
+   * what had been synced, over a copy none of thirty. An overlay notes new blocks in QEMU's memory first, and QEMU is killed.
+   */
   async makeDisks() {
     if (this.#spec.image !== undefined) {
-      const overlay = join(this.#dir, "root.qcow2");
-      const base = ["-F", "raw", "-b", this.#spec.image];
-      await command("qemu-img", ["create", "-q", "-f", "qcow2", ...base, overlay]);
-      this.#drives.push(overlay);
+      const root = join(this.#dir, "root.img");
+      await command("cp", ["--sparse=always", this.#spec.image, root]);
+      this.#drives.push(root);
     }
     this.#drives.push(...(this.#spec.disks ?? []));
     this.#sharesFrom = this.#drives.length + 1;
