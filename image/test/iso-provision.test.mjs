@@ -1,7 +1,7 @@
 // A machine that is given a file at its first boot: from each place one good file, and ten wrong ones. Part of `npm run test:iso-matrix`.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,7 +15,8 @@ const missing = missingForIso();
 const skip = missing === undefined ? false : `skipped: ${missing}`;
 const PATIENT = { timeoutMs: 600_000 };
 const CREDENTIAL = "/run/credentials/@system/aaos.config";
-// GRUB's editor of an entry: to the end of the line, start it.
+// GRUB's editor of an entry, whose third line is what the test adds to: next line, to the end of it, start.
+const CTRL_N = "\u000e";
 const CTRL_E = "\u0005";
 const CTRL_X = "\u0018";
 const FW_CFG = "/sys/firmware/qemu_fw_cfg/by_name/opt/aaos/config/raw";
@@ -61,7 +62,7 @@ describe("a machine that is given a file", () => {
       if (word !== undefined) {
         vm.type("e");
         await vm.waitFor(/start \$screen/);
-        vm.type(`${CTRL_E} '${word}'${CTRL_X}`);
+        vm.type(`${CTRL_N}${CTRL_N}${CTRL_E} '${word}'${CTRL_X}`);
         await vm.booted();
       }
       await settled(vm);
@@ -191,7 +192,9 @@ describe("a machine that is given a file", () => {
   });
 
   it("by fw_cfg", async () => {
-    const qemuArgs = ["-fw_cfg", `name=opt/aaos/config,string=${goodFile("box4", key)}`];
+    const file = join(dir, "box4.yaml");
+    await writeFile(file, goodFile("box4", key));
+    const qemuArgs = ["-fw_cfg", `name=opt/aaos/config,file=${file}`];
     await withVm({ name: "prov-fwcfg", qemuArgs }, async (vm, operator) => {
       assert.equal((await vm.run(`test -e ${FW_CFG}`)).status, 0);
       await isProvisioned(vm, operator, "box4", /fw_cfg/);

@@ -51,7 +51,7 @@ beforeEach(() => {
   writeFileSync(join(bin, "id"), '#!/bin/sh\n[ "$2" = aaos ]\n', { mode: 0o755 });
   writeFileSync(
     join(bin, "mount"),
-    `#!/bin/sh\n${log}\n[ ! -e ${dir}/read-only ] || case "$2" in rw*) echo "read-only" >&2; exit 32;; esac\n/bin/rmdir "$4" && /bin/ln -s ${dir}/volume "$4"\n`,
+    `#!/bin/sh\n${log}\n[ ! -e ${dir}/read-only ] || case "$1" in --rw) echo "write-protected" >&2; exit 32;; esac\nfor at; do :; done\n/bin/rmdir "$at" && /bin/ln -s ${dir}/volume "$at"\n`,
     { mode: 0o755 },
   );
   writeFileSync(join(bin, "umount"), `#!/bin/sh\n${log}\n/bin/rm "$1" && /bin/mkdir "$1"\n`, {
@@ -631,7 +631,7 @@ describe("provisioning at the first boot", () => {
     const data = `/bin/mkdir -p "$6/slots"; echo ${sum} >"$6/slots/installed-by"`;
     writeFileSync(
       join(dir, "bin/mount"),
-      `#!/bin/sh\ncase "$*" in *vda8*) ${data};; *) /bin/rmdir "$4" && /bin/ln -s ${dir}/volume "$4";; esac\n`,
+      `#!/bin/sh\ncase "$*" in *vda8*) ${data};; *) for at; do :; done; /bin/rmdir "$at" && /bin/ln -s ${dir}/volume "$at";; esac\n`,
       { mode: 0o755 },
     );
     writeFileSync(join(dir, "bin/umount"), `#!/bin/sh\n/bin/rm -r "$1" && /bin/mkdir "$1"\n`, {
@@ -674,7 +674,7 @@ describe("provisioning at the first boot", () => {
       const data = `${debugfs} >${by}; [ -s ${by} ] || exit 32; /bin/mkdir "$6/slots" && /bin/cp ${by} "$6/slots"`;
       bin(
         "mount",
-        `case "$*" in *disk.raw${PARTITION.data}*) ${data};; *) /bin/rmdir "$4" && /bin/ln -s ${dir}/volume "$4";; esac`,
+        `case "$*" in *disk.raw${PARTITION.data}*) ${data};; *) for at; do :; done; /bin/rmdir "$at" && /bin/ln -s ${dir}/volume "$at";; esac`,
       );
       bin("umount", '/bin/rm -r "$1" && /bin/mkdir "$1"');
       const text = `install: {disk: S1, wipe: true}\n${GOOD}`;

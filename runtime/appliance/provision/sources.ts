@@ -158,7 +158,8 @@ async function wipeOnVolume(
   clean: string,
 ): Promise<string | undefined> {
   const at = machine.at(MOUNT);
-  const options = ["-o", "rw,nosuid,nodev,noexec", machine.at(device), at];
+  // With -o rw alone, mount makes do with read-only where the device cannot be written.
+  const options = ["--rw", "-o", "nosuid,nodev,noexec", machine.at(device), at];
   const mounted = await machine.run("mount", options, { signal });
   if (mounted.status !== 0)
     return `its secrets are still on the volume, which cannot be written: remove ${device}`;
