@@ -61,7 +61,9 @@ describe("the ISO, measured", () => {
           await vm.must(active, { timeoutMs: 600_000 });
           const ready = (performance.now() - at) / 1000;
           await vm.must("systemctl is-system-running --wait || true", { timeoutMs: 600_000 });
-          await vm.must("sleep 30");
+          // At rest: the consoles' programs have ended, and the selftest.
+          const busy = "pgrep -f 'system consol[e]|selftes[t]' >/dev/null";
+          await vm.must(`sleep 60; while ${busy}; do sleep 2; done`, { timeoutMs: 600_000 });
           const mb = Number(await vm.must("free --mega | awk '/^Mem:/ {print $3}'"));
           seen[whose].push([ready, mb]);
           t.diagnostic(`${whose}: ready ${ready.toFixed(1)} s after power on, ${mb} MB used`);

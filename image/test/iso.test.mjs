@@ -77,6 +77,8 @@ describe("the ISO", { timeout: 3_600_000 }, () => {
     assert.equal(state, "running", (await vm.run("systemctl --failed --no-pager")).stdout);
     assert.equal(await vm.must("systemctl is-active agentd.service"), "active\n");
     await vm.must(SELFTESTED, { timeoutMs: 600_000 });
+    const provision = "systemctl show -P ExecMainStartTimestampMonotonic aaos-provision";
+    assert.equal(await vm.must(provision), "0\n", "no source, no program started for it");
   });
 
   it("has no failed unit, no ordering cycle and no tainted kernel", async () => {
