@@ -57,6 +57,7 @@ export async function addToolchain(name: string, context: VerbContext): Promise<
   mustHaveVolume(machine, name);
   progress(`asking the archives for ${name}`);
   const apt = (...args: string[]) => mustRun(machine, "apt-get", ["-q", ...args], { signal });
+  const sync = (path: string) => mustRun(machine, "sync", ["--file-system", path], { signal });
   await apt("clean");
   await apt("-o", "APT::Update::Error-Mode=any", "update");
   await apt("install", "--download-only", "--yes", "--no-install-recommends", name);
@@ -75,7 +76,10 @@ export async function addToolchain(name: string, context: VerbContext): Promise<
   finishTree(part, name, packages);
   const tree = machine.at(join(TREES, name));
   rmSync(tree, { recursive: true, force: true });
+  // What was acknowledged outlasts a power cut.
+  await sync(part);
   renameSync(part, tree);
+  await sync(tree);
   await apt("clean");
   await mergeAgain(context);
   return { name, packages };
