@@ -1,7 +1,7 @@
 // Runs every benchmark beside it, one after the other, and writes docs/performance.md from this one run: each section is what the
 // program printed, a Markdown table or lines of JSON. Ends with 1 where one failed.   node dist/bench/run-all.js
 import { execFile } from "node:child_process";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 
@@ -77,7 +77,14 @@ for (const name of names) {
   if (printed === undefined) process.exitCode = 1;
   else sections.push(section(title, `${about}\n\n`.trimStart(), printed, name, args));
 }
+sections.push(imageSection());
 if (process.exitCode !== 1) writeFileSync(`${REPO}docs/performance.md`, document(sections));
+
+/** Of the image, which machines measure: `npm run test:iso-matrix`. */
+function imageSection(): string {
+  const text = readFileSync(`${REPO}docs/operations/iso-tests.md`, "utf8");
+  return /^## The image against Debian alone\n[^]*?(?=^## )/m.exec(text)?.[0].trimEnd() ?? "";
+}
 
 function run(args: readonly string[]): Promise<string | undefined> {
   return new Promise((resolve) => {
