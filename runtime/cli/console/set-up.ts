@@ -1,6 +1,7 @@
 import { isIPv6 } from "node:net";
 import { isCancel, log, note, outro, password, select, text } from "@clack/prompts";
-import { mustRun, openMachine } from "../../appliance/machine.js";
+import { changeAccounts } from "../../appliance/change-accounts.js";
+import { openMachine } from "../../appliance/machine.js";
 import { applyProvision, setKeys } from "../../appliance/provision/apply.js";
 import { keysAt } from "../../appliance/provision/fetch-keys.js";
 import { machineStatus } from "../../appliance/status/machine-status.js";
@@ -95,7 +96,7 @@ async function setPassword(streams: Streams, { machine, signal }: VerbContext): 
   const again = await password({ ...streams, message: "Once more" });
   if (isCancel(again)) return false;
   if (again !== chosen) throw new Error("the two were not the same");
-  await mustRun(machine, "chpasswd", [], { stdin: `${OPERATOR}:${chosen}\n`, signal });
+  await changeAccounts(machine, "chpasswd", [], { stdin: `${OPERATOR}:${chosen}\n`, signal });
   return true;
 }
 
