@@ -1,15 +1,13 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { answerRauc } from "./appliance/boot/backend.js";
-import { carryEtc } from "./appliance/boot/carry-etc.js";
 import { proveSlot } from "./appliance/boot/health.js";
 import { readKernelArguments } from "./appliance/boot/running-slot.js";
 import { openSlotRecords, SLOT_FILES } from "./appliance/boot/slot-records.js";
 import { openMachine } from "./appliance/machine.js";
 import { errorText } from "./base/error-text.js";
 
-// The main of what belongs to starting an installed disk: RAUC's boot backend, `health`, the proof of a slot, and
-// `carry-etc`, which is what a system that a new slot replaces does last. Root's alone.
+// The main of what belongs to starting an installed disk: RAUC's boot backend, and `health`, the proof of a slot. Root's alone.
 
 const machine = openMachine();
 const started = readKernelArguments(machine);
@@ -19,7 +17,6 @@ process.once("SIGTERM", () => stop.abort());
 try {
   const [request, ...rest] = process.argv.slice(2);
   if (request === "health") await health();
-  else if (request === "carry-etc") await carry();
   else {
     const answer = await answerRauc(machine, started.slot, [request ?? "", ...rest]);
     if (answer !== "") process.stdout.write(`${answer}\n`);
@@ -27,10 +24,6 @@ try {
 } catch (thrown) {
   process.stderr.write(`aaos-boot: ${errorText(thrown)}\n`);
   process.exitCode = 1;
-}
-
-async function carry(): Promise<void> {
-  if (started.slot !== undefined) await carryEtc(machine, SLOT_FILES, started.slot);
 }
 
 async function health(): Promise<void> {

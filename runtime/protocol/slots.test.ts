@@ -5,7 +5,6 @@ import {
   type BootState,
   changeBoot,
   chosenSlot,
-  freshSlot,
   INITIAL_BOOT_STATE,
   leftSlot,
   parseBootState,
@@ -19,7 +18,6 @@ const change: fc.Arbitrary<BootChange> = fc.oneof(
   slot.map((it): BootChange => ({ type: "wanted", slot: it })),
   slot.map((it): BootChange => ({ type: "healthy", slot: it })),
   slot.map((it): BootChange => ({ type: "failed", slot: it })),
-  fc.constant<BootChange>({ type: "once", argument: "aaos.factory-reset" }),
 );
 const changed = (changes: readonly BootChange[], from = INITIAL_BOOT_STATE): BootState =>
   changes.reduce(changeBoot, from);
@@ -71,7 +69,6 @@ describe("which slot is started", () => {
         for (let n = 0; n <= count; n += 1) {
           const { slot: taken, left } = chosenSlot(state);
           expect(["A", "B"]).toContain(taken);
-          expect(left.once).toBe("");
           state = left;
         }
       }),
@@ -103,18 +100,14 @@ describe("the environment block", () => {
     ])
       expect(parseBootState(bad)).toBeUndefined();
   });
-  test("a one-shot argument that does not fit is refused", () => {
-    expect(() => renderBootState({ ...running, once: "x".repeat(512) })).toThrow(RangeError);
-    expect(() => renderBootState({ ...running, once: "a\nA_OK=0" })).toThrow(RangeError);
-  });
 });
 
-test("a slot that is left by the chooser, one that waits for its first start, and one that is gone back to are three things", () => {
-  expect([leftSlot(running, "A"), freshSlot(running, "A")]).toEqual([undefined, undefined]);
-  expect([leftSlot(upgraded, "A"), freshSlot(upgraded, "A")]).toEqual([undefined, "B"]);
+test("a slot that is left by the chooser is neither one that waits for its first start nor one that is gone back to", () => {
+  expect(leftSlot(running, "A")).toBeUndefined();
+  expect(leftSlot(upgraded, "A")).toBeUndefined();
   let tried = upgraded;
   for (let start = 0; start < 3; start += 1) tried = chosenSlot(tried).left;
-  expect([leftSlot(tried, "A"), freshSlot(tried, "A")]).toEqual(["B", undefined]);
+  expect(leftSlot(tried, "A")).toBe("B");
   const back = changed(
     [
       { type: "healthy", slot: "B" },
@@ -122,7 +115,5 @@ test("a slot that is left by the chooser, one that waits for its first start, an
     ],
     upgraded,
   );
-  expect([leftSlot(back, "B"), freshSlot(back, "B")]).toEqual([undefined, undefined]);
-  const writing = changed([{ type: "writing", slot: "B" }], upgraded);
-  expect(freshSlot(writing, "A")).toBeUndefined();
+  expect(leftSlot(back, "B")).toBeUndefined();
 });

@@ -18,8 +18,6 @@ export interface BootState {
   /** The wanted slot first. */
   readonly order: readonly [Slot, Slot];
   readonly slots: Readonly<Record<Slot, SlotState>>;
-  /** Kernel arguments for the next start alone. */
-  readonly once: string;
 }
 
 export type BootChange =
@@ -30,15 +28,13 @@ export type BootChange =
   /** It runs and is well. */
   | { readonly type: "healthy"; readonly slot: Slot }
   /** It has proved to be no good. */
-  | { readonly type: "failed"; readonly slot: Slot }
-  | { readonly type: "once"; readonly argument: string };
+  | { readonly type: "failed"; readonly slot: Slot };
 
 /** Starts that a slot may use up before the other one is taken. */
 const TRIES = { pending: 3, confirmed: 6 } as const;
 
 /** A grubenv is exactly this long; all of ours lies in its first 512 bytes, so that one sector holds it and no write can tear it. */
 const ENVIRONMENT_BYTES = 1024;
-const SECTOR_BYTES = 512;
 const HEADER = "# GRUB Environment Block\n";
 const FRESH: SlotState = { ok: true, tries: 0, confirmed: false };
 const EMPTY: SlotState = { ok: false, tries: 0, confirmed: false };
@@ -47,7 +43,6 @@ const EMPTY: SlotState = { ok: false, tries: 0, confirmed: false };
 export const INITIAL_BOOT_STATE: BootState = {
   order: ["A", "B"],
   slots: { A: FRESH, B: EMPTY },
-  once: "",
 };
 
 export function otherSlot(slot: Slot): Slot {
@@ -71,8 +66,6 @@ export function changeBoot(state: BootState, change: BootChange): BootState {
     }
     case "healthy":
       return withSlot(state, change.slot, { ok: true, tries: 0, confirmed: true });
-    case "once":
-      return { ...state, once: change.argument };
   }
 }
 
@@ -89,7 +82,7 @@ export function chosenSlot(state: BootState): {
   const slot = now ?? later ?? (B.confirmed && !A.confirmed ? "B" : "A");
   const counted = now === undefined ? fresh : state;
   const tries = counted.slots[slot].tries + 1;
-  const left = withSlot({ ...counted, once: "" }, slot, { ...counted.slots[slot], tries });
+  const left = withSlot(counted, slot, { ...counted.slots[slot], tries });
   return { slot, exhausted: now === undefined, left };
 }
 
@@ -102,15 +95,8 @@ export function leftSlot({ order, slots }: BootState, running: Slot): Slot | und
   return wanted === running || hasTries(slots[wanted]) ? undefined : wanted;
 }
 
-/** A slot that is written and starts next for the first time, instead of the running one. */
-export function freshSlot({ order, slots }: BootState, running: Slot): Slot | undefined {
-  const [wanted] = order;
-  const { ok, tries, confirmed } = slots[wanted];
-  return wanted !== running && ok && tries === 0 && !confirmed ? wanted : undefined;
-}
-
-/** The 1024 bytes of the environment block. Throws where it does not fit into the first sector. */
-export function renderBootState({ order, slots, once }: BootState): string {
+/** The 1024 bytes of the environment block. */
+export function renderBootState({ order, slots }: BootState): string {
   const lines = [`ORDER=${order.join(" ")}`];
   for (const name of SLOTS) {
     const { ok, tries, confirmed } = slots[name];
@@ -120,10 +106,7 @@ export function renderBootState({ order, slots, once }: BootState): string {
       `${name}_CONF=${confirmed ? 1 : 0}`,
     );
   }
-  lines.push(`ONCE=${once}`);
   const text = `${HEADER}${lines.join("\n")}\n`;
-  if (text.length > SECTOR_BYTES || /[^\x20-\x7e]/.test(once))
-    throw new RangeError("the boot state does not fit into one sector");
   return text.padEnd(ENVIRONMENT_BYTES, "#");
 }
 
@@ -141,7 +124,7 @@ export function parseBootState(block: string): BootState | undefined {
   const B = parseSlot(entries, "B");
   if (A === undefined || B === undefined || order.length !== 2) return undefined;
   if (!(isSlot(one) && two === otherSlot(one))) return undefined;
-  return { order: first(one), slots: { A, B }, once: entries.get("ONCE") ?? "" };
+  return { order: first(one), slots: { A, B } };
 }
 
 function parseSlot(entries: ReadonlyMap<string, string>, name: Slot): SlotState | undefined {

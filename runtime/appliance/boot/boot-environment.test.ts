@@ -23,9 +23,9 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 test("the environment is written in place: the file's own blocks stay, as GRUB needs them", () => {
   const before = statSync(join(dir, "grubenv")).ino;
-  changeEnvironment(dir, "A", [{ type: "once", argument: "aaos.factory-reset=keep" }]);
+  changeEnvironment(dir, "A", [{ type: "healthy", slot: "B" }]);
   expect(statSync(join(dir, "grubenv"))).toMatchObject({ ino: before, size: 1024 });
-  expect(readBootEnvironment(dir, "A").state.once).toBe("aaos.factory-reset=keep");
+  expect(readBootEnvironment(dir, "A").state.slots.B.confirmed).toBe(true);
 });
 
 test("where a power cut emptied the environment, its copy is taken, and both are whole again", () => {

@@ -1,12 +1,10 @@
 import type { Machine } from "../machine.js";
-import { changeEnvironment, withBootPartition } from "./boot-environment.js";
-import { runningSlot } from "./slots-status.js";
+import { writeFileWhole } from "../write-file.js";
 
-/** Asks the next start for it, once: the initramfs does it, before anything of the old is in use. */
-export async function factoryReset(machine: Machine, keepAccess: boolean): Promise<void> {
-  const argument = `aaos.factory-reset=${keepAccess ? "keep" : "wipe"}`;
-  const running = runningSlot(machine);
-  await withBootPartition(machine, (folder) =>
-    changeEnvironment(folder, running, [{ type: "once", argument }]),
-  );
+/** On the data volume, where the initramfs (scripts/local-bottom/aaos) looks before anything of the old is in use. */
+const WISH = "/mnt/data/.factory-reset";
+
+/** Asks the next start for it, once. */
+export function factoryReset(machine: Machine, keepAccess: boolean): void {
+  writeFileWhole(machine.at(WISH), keepAccess ? "keep\n" : "wipe\n", { mode: 0o600 });
 }

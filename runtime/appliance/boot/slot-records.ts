@@ -41,6 +41,8 @@ export interface SlotRecords {
   readonly writeImage: (slot: Slot, image: SlotImage) => void;
   readonly writeVerdict: (slot: Slot, verdict: SlotVerdict) => void;
   readonly writeFallback: (fallback: Fallback) => void;
+  /** At its first start the slot takes the other one's settings along: the initramfs, scripts/local-bottom/aaos. */
+  readonly carryFrom: (slot: Slot, from: Slot) => void;
   /** The slot is about to hold something else. */
   readonly forget: (slot: Slot) => void;
 }
@@ -48,14 +50,16 @@ export interface SlotRecords {
 /** Opens the records in a folder; a file that cannot be read is as none. */
 export function openSlotRecords(dir: string): SlotRecords {
   const file = (slot: Slot, name: string) => join(dir, slot, name);
-  const write = (path: string, value: unknown) => {
+  const writeText = (path: string, text: string) => {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    writeFileWhole(path, `${JSON.stringify(value)}\n`, { mode: 0o600, dirMode: 0o700 });
+    writeFileWhole(path, `${text}\n`, { mode: 0o600, dirMode: 0o700 });
   };
+  const write = (path: string, value: unknown) => writeText(path, JSON.stringify(value));
   return {
     image: (slot) => read(file(slot, "image.json"), SlotImage),
     verdict: (slot) => read(file(slot, "verdict.json"), SlotVerdict),
     fallback: () => read(join(dir, "fallback.json"), Fallback),
+    carryFrom: (slot, from) => writeText(file(slot, "carry-from"), from),
     writeImage: (slot, image) => write(file(slot, "image.json"), image),
     writeVerdict: (slot, verdict) => write(file(slot, "verdict.json"), verdict),
     writeFallback: (fallback) => write(join(dir, "fallback.json"), fallback),

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -60,11 +61,49 @@ test("a proof that cannot be carried out reboots only a slot on trial, and only 
   ]);
 });
 
+const INITRAMFS = join(UNITS, "../../initramfs-tools/scripts/local-bottom/aaos");
+
+/** A function of the initramfs's script, on the files below `dir`; the slot's cp is the host's. */
+function inInitramfs(name: string, then = name): void {
+  const script = readFileSync(INITRAMFS, "utf8");
+  const text = new RegExp(`^${name}\\(\\) \\{$[^]*?^\\}$`, "m").exec(script)?.[0] ?? "exit 99";
+  const around = `rootmnt=${dir} data=${dir}/mnt/data slot=B
+panic() { echo "$1" >&2; exit 1; }
+chroot() { "$2" "$3" "$1$4" "$1$5"; }`;
+  execFileSync("/bin/sh", ["-ec", `${around}\n${text}\n${then}`], { stdio: "pipe" });
+}
+
+test("a slot that was written takes the settings of the other one along at its first start, and at no other", () => {
+  const at = (path: string) => join(dir, "mnt/data/slots", path);
+  const put = (path: string, text: string) => {
+    mkdirSync(join(at(path), ".."), { recursive: true });
+    writeFileSync(at(path), text);
+  };
+  put("A/etc/passwd", "aaos\nada\n");
+  put("B/etc/older", "of an older version, or of a copy that was cut short\n");
+  put("B/etc.work/x", "");
+  put("B/carry-from", "A\n");
+  inInitramfs("carry_etc");
+  expect(readFileSync(at("B/etc/passwd"), "utf8")).toBe("aaos\nada\n");
+  expect(readdirSync(at("B"))).toEqual(["etc"]);
+  expect(readdirSync(at("B/etc"))).toEqual(["passwd"]);
+  put("A/etc/passwd", "later\n");
+  inInitramfs("carry_etc");
+  expect(readFileSync(at("B/etc/passwd"), "utf8")).toBe("aaos\nada\n");
+});
+
+test("a slot that cannot take the settings along does not start, and tries again the next time", () => {
+  mkdirSync(join(dir, "mnt/data/slots/A/etc"), { recursive: true });
+  mkdirSync(join(dir, "mnt/data/slots/B"));
+  writeFileSync(join(dir, "mnt/data/slots/B/carry-from"), "A\n");
+  expect(() => inInitramfs("carry_etc", "cp() { return 1; }; carry_etc")).toThrow(/did not come/);
+  expect(existsSync(join(dir, "mnt/data/slots/B/carry-from"))).toBe(true);
+  inInitramfs("carry_etc");
+  expect(readdirSync(join(dir, "mnt/data/slots/B"))).toEqual(["etc"]);
+});
+
 test("the data volume is mounted so that an error of its disk makes it read-only, not worse", () => {
-  const script = readFileSync(
-    join(UNITS, "../../initramfs-tools/scripts/local-bottom/aaos"),
-    "utf8",
-  );
+  const script = readFileSync(INITRAMFS, "utf8");
   const [, options = ""] = /mount -t ext4 -o (\S+) .*disk\/data/.exec(script) ?? [];
   expect(options.split(",")).toEqual(
     expect.arrayContaining(["nosuid", "nodev", "errors=remount-ro"]),

@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import { otherSlot, type Slot } from "../../protocol/slots.js";
 import { changeEnvironment, withBootPartition } from "../boot/boot-environment.js";
-import { copyEtc } from "../boot/carry-etc.js";
 import { readKernelArguments } from "../boot/running-slot.js";
 import { openSlotRecords, SLOT_FILES } from "../boot/slot-records.js";
 import { runningSlot, VERSION_FILE } from "../boot/slots-status.js";
@@ -27,13 +26,12 @@ export interface Installed {
   readonly database_copy: string | null;
 }
 
-const CARRY_UNIT = "aaos-carry-etc.service";
 const SYSTEM_CONF = "/etc/rauc/system.conf";
 
 /**
  * Puts a bundle into the slot that does not run, and wants it at the next start. The order is what makes a power cut harmless: the
- * slot is marked as being written before a byte of it changes, its own copy of /etc is laid down, what was written is read back, and
- * only then is it wanted.
+ * slot is marked as being written before a byte of it changes, what was written is read back, whose settings it takes along is written
+ * down, and only then is it wanted.
  */
 export async function installBundle(machine: Machine, request: InstallRequest): Promise<Installed> {
   const { progress, signal } = request;
@@ -76,10 +74,8 @@ export async function installBundle(machine: Machine, request: InstallRequest): 
         hint: "The disk is failing: back up (`agentd system backup`) and replace it. This slot goes on.",
       },
     );
-  await copyEtc(machine, SLOT_FILES, { running, target });
-  // And again at the end of this system.
-  await mustRun(machine, "systemctl", ["start", CARRY_UNIT]);
   records.forget(target);
+  records.carryFrom(target, running);
   records.writeImage(target, {
     version: bundle.version,
     sha256: found,

@@ -44,7 +44,8 @@ export const readChannel: Verb<"read-channel"> = async ({ channel, index }, { ma
 export const rollback: Verb<"rollback"> = (_, { machine }) => rollBack(machine);
 
 export const factoryReset: Verb<"factory-reset"> = async ({ keep_access }, { machine }) => {
-  await resetNext(machine, keep_access);
+  runningSlot(machine); // elsewhere nothing would carry it out
+  resetNext(machine, keep_access);
   return {};
 };
 

@@ -3,6 +3,7 @@ import { isCancel, log, note, outro, password, select, text } from "@clack/promp
 import { changeAccounts } from "../../appliance/change-accounts.js";
 import { openMachine } from "../../appliance/machine.js";
 import { applyProvision, setKeys } from "../../appliance/provision/apply.js";
+import { endApplying } from "../../appliance/provision/applying.js";
 import { keysAt } from "../../appliance/provision/fetch-keys.js";
 import { machineStatus } from "../../appliance/status/machine-status.js";
 import type { VerbContext } from "../../appliance/verb.js";
@@ -40,6 +41,8 @@ export async function setUp(command: Command, part: SetUpPart): Promise<boolean>
   );
   for (const step of steps) {
     if (!(await untilDone(() => step(streams, context, command), streams))) return false;
+    // From here on it is this person's machine: a file that was applied in part is not begun again.
+    if (step !== network) endApplying(machine.at);
   }
   outro("Done.", streams);
   return true;
