@@ -7,7 +7,7 @@ import {
   openSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { syncDirectory } from "../store/sync-directory.js";
@@ -27,7 +27,7 @@ export function writeFileWhole(
   const fd = openSync(partial, "wx", mode);
   try {
     try {
-      writeSync(fd, text);
+      writeFileSync(fd, text); // all of it, or an error: one write may take a part
       fsyncSync(fd);
     } finally {
       closeSync(fd);

@@ -131,6 +131,10 @@ export function appliedText(file: ProvisionFile): string {
   return `# What this machine was given at its first boot, or by \`agentd provision apply\`, without its secrets.\n${stringify(kept, { lineWidth: 0 })}`;
 }
 
+export function holdsSecrets(file: ProvisionFile): boolean {
+  return yamlText(file) !== yamlText(withoutSecrets(file));
+}
+
 /** One role as a file of its own, one policy as its file. */
 export function yamlText(value: object): string {
   return stringify(JSON.parse(JSON.stringify(value)), { lineWidth: 0 });

@@ -215,6 +215,79 @@ it("what was there is kept, and goes in the place of the restored one again", as
   expect(verifyJournal(replaced ?? "").events).toBe(2);
 });
 
+it("a restore that was cut short is done again, and what was there before the first one is kept: cut before the database, and after it", async () => {
+  const it = await box("one");
+  const [policy, before] = ["etc/aaos/policy.yaml", "var/lib/aaos/before-restore"].map((path) =>
+    join(it.root, path),
+  ) as [string, string];
+  await secretOf(it, "sk-0123456789");
+  writeFileSync(policy, "# in the backup\n");
+  const journal = await open(database(it));
+  await journal.append([submitted(newRunId(), "in the backup")]);
+  const file = await backup(it);
+  await journal.append([submitted(newRunId(), "after the backup")]);
+  await journal.close();
+  writeFileSync(policy, "# later\n");
+  const restore = () =>
+    askSystem("restore-backup", { file, passphrase, usb: null }, { socketPath: it.socketPath });
+  const expectKept = (events: number) => {
+    expect(readFileSync(policy, "utf8")).toBe("# in the backup\n");
+    expect(readFileSync(join(before, "config/policy.yaml"), "utf8")).toBe("# later\n");
+    expect(verifyJournal(database(it)).events).toBe(events);
+  };
+  // The files are in their places, and then the secrets have none.
+  const sealed = join(it.root, "etc/credstore.encrypted");
+  rmSync(sealed, { recursive: true });
+  writeFileSync(sealed, "");
+  await expect(restore()).rejects.toThrow();
+  expectKept(2);
+  rmSync(sealed);
+  expect(await restore()).toMatchObject({ replaced: join(before, "aaos.db") });
+  expectKept(1);
+  expect(verifyJournal(join(before, "aaos.db")).events).toBe(2);
+  // All is in its place, and then the mark is still there.
+  const mark = join(before, ".unfinished");
+  expect(existsSync(mark)).toBe(false);
+  writeFileSync(mark, "");
+  await restore();
+  expectKept(1);
+  expect(verifyJournal(join(before, "aaos.db")).events).toBe(2);
+  // One that came to its end keeps what is there now.
+  await restore();
+  expect(readFileSync(join(before, "config/policy.yaml"), "utf8")).toBe("# in the backup\n");
+  expect(verifyJournal(join(before, "aaos.db")).events).toBe(1);
+});
+
+it("what was planted as the kept copies of a restore that was cut short is not taken for them", async () => {
+  const it = await box("one");
+  writeFileSync(join(it.root, "etc/aaos/policy.yaml"), "# mine\n");
+  const file = await backup(it);
+  const outside = join(dir, "outside");
+  mkdirSync(outside);
+  writeFileSync(join(outside, ".unfinished"), "");
+  const before = join(it.root, "var/lib/aaos/before-restore");
+  symlinkSync(outside, before);
+  const { socketPath } = it;
+  await askSystem("restore-backup", { file, passphrase, usb: null }, { socketPath });
+  expect(readdirSync(outside)).toEqual([".unfinished"]);
+  expect(readFileSync(join(before, "config/policy.yaml"), "utf8")).toBe("# mine\n");
+});
+
+it("what a power cut left half made goes into no backup, and goes with the next one", async () => {
+  const it = await box("one");
+  const left = join(it.root, "var/lib/.aaos-scratch-Ab12Cd");
+  mkdirSync(left);
+  writeFileSync(join(left, "aaos.db"), "in plain");
+  mkdirSync(join(it.root, "etc/aaos/credentials"));
+  for (const name of ["credentials/.00ff.partial", "credentials/github", ".00ff.partial"])
+    writeFileSync(join(it.root, "etc/aaos", name), "sk-half\n");
+  const file = await backup(it);
+  expect(readdirSync(join(it.root, "var/lib"))).toEqual(["aaos"]);
+  const { socketPath } = it;
+  const done = await askSystem("restore-backup", { file, passphrase, usb: null }, { socketPath });
+  expect(done).toMatchObject({ credentials: ["github"], files: 0 });
+});
+
 it.each([
   ["another passphrase", { passphrase: "a wrong one, surely" }, (bytes: Buffer) => bytes],
   ["one that is cut short", {}, (bytes: Buffer) => bytes.subarray(0, -40)],

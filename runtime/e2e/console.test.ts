@@ -22,6 +22,9 @@ describe("agentd system console", () => {
     "shows that nobody can log in, sets a key by the dialog, and then says how to come in",
     async () => {
       world.put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
+      // A file was applied in part: with its key the machine is not set up, and the person's answer ends it.
+      world.put("etc/aaos/ssh/authorized_keys.d/aaos", "of a file\n");
+      world.put("etc/aaos/.applying", "");
       await using terminal = onTerminal(["--root", world.root, "system", "console"]);
       await terminal.see(/Host key/);
       await terminal.see(/does not answer yet/);
@@ -48,6 +51,7 @@ describe("agentd system console", () => {
       await terminal.see(/From another machine|There is no network yet/);
       expect(world.read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
       expect(existsSync(join(world.root, "etc/hostname"))).toBe(false);
+      expect(existsSync(join(world.root, "etc/aaos/.applying"))).toBe(false);
       await terminal.see(/Enter logs in {3}l shows the log\r?\n/);
     },
     TIMEOUT,

@@ -690,9 +690,10 @@ describe("provisioning at the first boot", () => {
         state: "done_before",
         notes: [expect.stringMatching(/take the medium out/)],
       });
-      // As it was before its secrets were taken out, too.
+      // As one that was cut off before its secrets were taken out leaves it, too: now they are.
       volume({ "aaos.yaml": text });
       expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+      expect(readFileSync(join(dir, "volume/aaos.yaml"), "utf8")).toBe(stick);
       expect(statSync(target).mtimeMs).toBe(bytes);
     },
   );
@@ -705,6 +706,67 @@ describe("provisioning at the first boot", () => {
     put("etc/aaos/ssh/authorized_keys.d/aaos", `${KEY}\n`);
     expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
     expect(existsSync(join(root, "mnt/data/seed"))).toBe(false);
+  });
+
+  it("an apply that was cut off in the middle is done again at the next boot, whole, and then its source goes", async () => {
+    put("etc/passwd", "aaos:x:1000:1000::/home/aaos:/bin/bash\n");
+    put("mnt/data/seed/aaos.yaml", GOOD);
+    // The first user and their keys are there, and then the second is not made.
+    const useradd = join(dir, "bin/useradd");
+    const whole = readFileSync(useradd, "utf8");
+    writeFileSync(useradd, "#!/bin/sh\nkill -9 $$\n");
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "refused" });
+    expect(read("etc/aaos/ssh/authorized_keys.d/aaos")).toBe(`${KEY}\n`);
+    expect(existsSync(join(root, "etc/aaos/aaos.yaml"))).toBe(false);
+    expect(read("mnt/data/seed/aaos.yaml")).toBe(GOOD);
+    writeFileSync(useradd, whole);
+    expect(await provisionAtBoot(context, never)).toMatchObject({ state: "applied", notes: [] });
+    expect(read("etc/aaos/ssh/authorized_keys.d/ada")).toBe(`${OTHER}\n`);
+    expect(read("etc/aaos/credentials/join")).toBe(`${SECRET}-3\n`);
+    expect(read("etc/systemd/network/50-aaos-eth0.network")).toContain("192.0.2.10/24");
+    expect(read("etc/aaos/aaos.yaml")).toContain("hostname: box1");
+    expect(existsSync(join(root, "mnt/data/seed"))).toBe(false);
+    expect(existsSync(join(root, "etc/aaos/.applying"))).toBe(false);
+  });
+
+  it.each(["stick", "seed"])(
+    "secrets that a cut left in the %s after all was applied go at the next boot",
+    async (where) => {
+      const seed = join(root, "mnt/data/seed/aaos.yaml");
+      const source = where === "seed" ? seed : join(dir, "volume/aaos.yaml");
+      if (where === "seed") put("mnt/data/seed/aaos.yaml", GOOD);
+      else volume({ "aaos.yaml": GOOD });
+      // As the cut leaves it: applied, and the mark still there.
+      put("etc/aaos/.applying", "");
+      await applyProvision(given(GOOD), context, never);
+      expect(readFileSync(source, "utf8")).toContain(SECRET);
+      put("etc/hostname", "renamed-since\n");
+      expect(await provisionAtBoot(context, never)).toMatchObject({
+        state: "done_before",
+        notes: [],
+      });
+      if (where === "seed") expect(existsSync(dirname(seed))).toBe(false);
+      else expect(readFileSync(source, "utf8")).toBe(read("etc/aaos/aaos.yaml"));
+      expect(read("etc/hostname")).toBe("renamed-since\n");
+      expect(existsSync(join(root, "etc/aaos/.applying"))).toBe(false);
+    },
+  );
+
+  it("another source than the one that was applied is left as it is: after a cut, and later", async () => {
+    const other = GOOD.replace("box1", "box2");
+    put("etc/aaos/.applying", "");
+    await applyProvision(given(GOOD), context, never);
+    volume({ "aaos.yaml": other });
+    for (const _ of ["after a cut", "later"]) {
+      expect(await provisionAtBoot(context, never)).toMatchObject({ state: "done_before" });
+      expect(readFileSync(join(dir, "volume/aaos.yaml"), "utf8")).toBe(other);
+      expect(read("etc/hostname")).toBe("box1\n");
+    }
+    // Then the very one that was applied is the business of whoever plugs it in: nothing is mounted for it.
+    volume({ "aaos.yaml": GOOD });
+    const before = asked();
+    await provisionAtBoot(context, never);
+    expect(asked()).toBe(before);
   });
 
   it("without any source nothing happens", async () => {

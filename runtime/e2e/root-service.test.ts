@@ -151,6 +151,7 @@ describe("the root service", () => {
   it.runIf(isRoot).each(NAMES.filter((name) => ![...OF_SLOTS, ...ELSEWHERE].includes(name)))(
     "does %s for a member of group aaos-admin, who is not root",
     async (verb) => {
+      mkdirSync(join(root, "etc"));
       if (verb === "remove-credential") await askAs([ADMINS], "set-credential");
       const answer = JSON.parse(await askAs([OPERATORS, ADMINS], verb)) as Record<string, unknown>;
       expect(answer).toMatchObject({ type: "end" });
@@ -256,6 +257,7 @@ describe("the root service", () => {
   });
 
   it("does two requests one after the other", async () => {
+    mkdirSync(join(root, "etc"));
     await Promise.all([
       askSystem("add-operator", { user: "ada", group: "aaos" }, { socketPath }),
       askSystem("add-operator", { user: "bob", group: "aaos-admin" }, { socketPath }),

@@ -24,8 +24,8 @@ import { type Machine, mustRun } from "../machine.js";
 import { type Entry, packEntry } from "./archive.js";
 import { makeScratch } from "./scratch.js";
 
-/** Of `/etc/aaos`: secrets go in by their values, and who may come in belongs to the machine. */
-const NOT_CONFIG = new Set(["credentials", "ssh"]);
+/** Of `/etc/aaos`: secrets go in by their values, who may come in belongs to the machine, and what is half made stays here. */
+const NOT_CONFIG = /^(credentials|ssh|\..*)$/;
 /** Of `/var/lib/aaos`: the database goes in as a copy, the index is made of it, and copies and what is half made stay here. */
 const NOT_STATE = /^(aaos\.db.*|memory-index\.db.*|before-restore|\..*)$/;
 
@@ -51,7 +51,7 @@ export async function* makeBackup(
       events: copy?.events ?? 0,
     };
     yield* packEntry(entry("about", "", 0o600), [Buffer.from(JSON.stringify(about))]);
-    yield* packFolder("config", at.configDir, (name) => !NOT_CONFIG.has(name), signal);
+    yield* packFolder("config", at.configDir, (name) => !NOT_CONFIG.test(name), signal);
     const environment = machine.at("/etc/default/aaos");
     if (existsSync(environment))
       yield* packEntry(entry("environment", "", 0o600), [readFileSync(environment)]);
@@ -163,8 +163,9 @@ async function readSecrets(
 ): Promise<ReadonlyMap<string, string>> {
   const secrets = new Map<string, string>();
   const plain = machine.at("/etc/aaos/credentials");
+  // One that begins with a dot is half written.
   for (const name of existsSync(plain) ? readdirSync(plain).sort() : [])
-    if (statSync(join(plain, name)).isFile())
+    if (!name.startsWith(".") && statSync(join(plain, name)).isFile())
       secrets.set(name, readFileSync(join(plain, name), "utf8").replace(/\n$/, ""));
   const sealed = machine.at(SEALED_DIR);
   for (const { name, sealedAs } of sealedNames(existsSync(sealed) ? readdirSync(sealed) : [])) {

@@ -1,5 +1,4 @@
 import {
-  copyFileSync,
   createReadStream,
   existsSync,
   linkSync,
@@ -14,11 +13,13 @@ import { type Places, places } from "../../protocol/places.js";
 import type { BackupAbout } from "../../protocol/system-verbs.js";
 import { requireReadable } from "../../store/migrate.js";
 import { openDatabase } from "../../store/open.js";
+import { syncDirectory } from "../../store/sync-directory.js";
 import { type FileOwner, placeFile } from "../held-folder.js";
 import { mustRun } from "../machine.js";
 import { tellDaemon } from "../tell-daemon.js";
 import type { VerbContext } from "../verb.js";
 import { setCredential } from "../verbs/set-credential.js";
+import { writeFileWhole } from "../write-file.js";
 import { makeScratch } from "./scratch.js";
 import { unseal } from "./seal.js";
 import { type Staged, type StagedFile, stage } from "./stage-backup.js";
@@ -34,7 +35,7 @@ export interface Restored {
 /**
  * Makes this machine what the backup holds. All of it is read, checked and laid down before anything changes; then agentd is stopped,
  * files and secrets (sealed anew for this machine) get into their places, and last, in one move, the database. What config and database
- * were is kept in `/var/lib/aaos/before-restore` until the next time. Cut short, it is simply done again.
+ * were is kept in `/var/lib/aaos/before-restore` until the next time. Cut short, it is simply done again, and what was kept by then stays.
  */
 export async function restoreBackup(
   { file, passphrase }: { readonly file: string; readonly passphrase: string },
@@ -87,11 +88,10 @@ async function putInPlace(staged: Staged, at: Places, context: VerbContext): Pro
   const { machine } = context;
   const before = join(at.stateDir, "before-restore");
   const { uid, gid } = statSync(at.stateDir);
-  rmSync(before, { recursive: true, force: true });
-  mkdirSync(before, { mode: 0o700 });
+  const mark = beginKeeping(before);
   for (const { place, name, file, mode } of staged.files) {
     const [base, below] = targetOf({ place, name }, at, machine.at("/etc/default"));
-    if (place !== "state") keep(join(base, below), join(before, place, below));
+    if (place !== "state") keep(join(base, below), before, join(place, below));
     mkdirSync(base, { recursive: true, mode: 0o755 });
     const owner = place === "state" ? { uid, gid } : { uid: 0, gid: 0 };
     placeFile(file, base, below, { ...owner, mode });
@@ -99,6 +99,8 @@ async function putInPlace(staged: Staged, at: Places, context: VerbContext): Pro
   for (const [name, secret] of staged.credentials) await setCredential({ name, secret }, context);
   const { about, files, credentials, database } = staged;
   const replaced = database === undefined ? null : swap(database, at, before, { uid, gid });
+  rmSync(mark);
+  syncDirectory(before);
   return { about, files: files.length, credentials: [...credentials.keys()], replaced };
 }
 
@@ -112,10 +114,25 @@ function targetOf(
   return [place === "config" ? at.configDir : at.stateDir, name];
 }
 
-function keep(target: string, to: string): void {
-  if (!existsSync(target)) return;
-  mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
-  copyFileSync(target, to);
+/**
+ * The folder is new, unless a restore was cut short: what that one kept is from before it, and what lies in its place now may not be.
+ * Gives the mark by which the next one knows. One that is not our own was planted.
+ */
+function beginKeeping(before: string): string {
+  const mark = join(before, ".unfinished");
+  const there = lstatSync(before, { throwIfNoEntry: false });
+  const isOurs = there?.isDirectory() === true && there.uid === process.getuid?.();
+  if (isOurs && existsSync(mark)) return mark;
+  rmSync(before, { recursive: true, force: true });
+  mkdirSync(before, { mode: 0o700 });
+  writeFileWhole(mark, "", { mode: 0o600 });
+  return mark;
+}
+
+function keep(target: string, before: string, name: string): void {
+  if (!existsSync(target) || existsSync(join(before, name))) return;
+  const mode = statSync(target).mode & 0o777;
+  placeFile(target, before, name, { uid: 0, gid: 0, mode });
 }
 
 /** The old database is made one file, then both moves are made: at every moment there is a whole one, the old or the new. */
@@ -125,13 +142,12 @@ function swap(file: string, at: Places, before: string, owner: FileOwner): strin
   for (const rest of ["", "-wal", "-shm", "-journal"])
     if (lstatSync(`${target}${rest}`, { throwIfNoEntry: false })?.isFile() === false)
       rmSync(`${target}${rest}`, { recursive: true });
-  const existed = existsSync(target);
-  if (existed) {
+  if (existsSync(target)) {
     settle(target);
-    linkSync(target, kept);
+    if (!existsSync(kept)) linkSync(target, kept);
   }
   placeFile(file, dirname(target), basename(target), { ...owner, mode: 0o600 });
-  return existed ? kept : null;
+  return existsSync(kept) ? kept : null;
 }
 
 /** What its log holds goes into the file; one that cannot be opened any more is taken as it is. */

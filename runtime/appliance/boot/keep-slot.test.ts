@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -80,4 +80,29 @@ test("a slot that was gone back from and is wanted again proves itself as any ot
   rollBackFrom(dir, records, { slot: "A", version: "1.0.0", time });
   keep("B", "2.0.0");
   expect(records.verdict("B")).toMatchObject({ ok: true });
+});
+
+test("whoever is left has a verdict before the environment is changed: a power cut between the two loses none", () => {
+  const unwritable = () => mkdirSync(join(dir, "grubenv.bak"));
+  const leftB = [
+    { type: "healthy", slot: "A" },
+    { type: "wanted", slot: "B" },
+  ] as const;
+  let tried = change(leftB);
+  for (let start = 0; start < 4; start += 1) tried = chosenSlot(tried).left;
+  writeBootEnvironment(dir, tried);
+  rmSync(join(dir, "grubenv.bak"));
+  unwritable();
+  expect(() => keep("A", "1.0.0")).toThrow(/EISDIR/);
+  expect(records.verdict("B")).toMatchObject({ ok: false, version: "2.0.0" });
+  expect(records.fallback()).toMatchObject({ from: "B", to: "A" });
+  // The next proof tells it again.
+  rmSync(join(dir, "grubenv.bak"), { recursive: true });
+  expect(keep("A", "1.0.0")).toMatchObject({ from: "B", reason: "it never came up" });
+
+  writeBootEnvironment(dir, both);
+  rmSync(join(dir, "grubenv.bak"));
+  unwritable();
+  expect(() => rollBackFrom(dir, records, { slot: "A", version: "1.0.0", time })).toThrow(/EISDIR/);
+  expect(records.verdict("A")).toMatchObject({ ok: false, reason: "an operator went back" });
 });

@@ -11,7 +11,8 @@ export interface Proven {
 /**
  * Keeps the running slot, which has proved itself; gives the story of the one that the boot chooser left for it. That one is marked as
  * failed and has a verdict from now on, so that no schedule installs its version again. A slot that was asked for while the proof ran
- * stays wanted, and what its asking said of the running one stays said.
+ * stays wanted, and what its asking said of the running one stays said. The story is on the disk before the environment forgets whose it
+ * is: after a power cut between the two it is told again, never lost.
  */
 export function keepSlot(
   folder: string,
@@ -19,10 +20,11 @@ export function keepSlot(
   { slot, version, time }: Proven,
 ): Fallback | undefined {
   const left = leftSlot(changeEnvironment(folder, slot, []).state, slot);
+  const story = left === undefined ? undefined : tellLeft(left, records, { slot, version, time });
   const lost = left === undefined ? [] : [{ type: "failed", slot: left } as const];
   const { state } = changeEnvironment(folder, slot, [...lost, { type: "healthy", slot }]);
   if (state.order[0] === slot) records.writeVerdict(slot, { ok: true, version, reason: "", time });
-  return left === undefined ? undefined : tellLeft(left, records, { slot, version, time });
+  return story;
 }
 
 function tellLeft(left: Slot, records: SlotRecords, { slot, time }: Proven): Fallback {

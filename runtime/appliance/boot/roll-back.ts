@@ -21,7 +21,7 @@ export async function rollBack(machine: Machine): Promise<RolledBack> {
   );
 }
 
-/** What is left this way is left for good by whatever upgrades by itself: its verdict says so. */
+/** What is left this way is left for good by whatever upgrades by itself: its verdict says so, and is on the disk before it is left. */
 export function rollBackFrom(
   folder: string,
   records: SlotRecords,
@@ -33,8 +33,8 @@ export function rollBackFrom(
     throw new AgentdError("unavailable", "roll back", `slot ${slot} was never found healthy`, {
       hint: "`agentd system status` shows both slots; `agentd system upgrade --allow-downgrade FILE` installs an older version.",
     });
-  changeEnvironment(folder, left.slot, [{ type: "wanted", slot }]);
   const { version, time } = left;
   records.writeVerdict(left.slot, { ok: false, version, time, reason: "an operator went back" });
+  changeEnvironment(folder, left.slot, [{ type: "wanted", slot }]);
   return { slot, version: records.image(slot)?.version ?? "unknown" };
 }

@@ -1,11 +1,11 @@
-import { rmSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { editYaml } from "../../catalog/edit-yaml.js";
 import { formatField } from "../../catalog/file-problem.js";
 import { appliedText, yamlText } from "../../catalog/provision.js";
 import { readText } from "../../catalog/read-text.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
-import { places } from "../../protocol/places.js";
+import { type Places, places } from "../../protocol/places.js";
 import {
   KEPT,
   OPERATOR,
@@ -13,6 +13,7 @@ import {
   type ProvisionUser,
   secretsOf,
 } from "../../protocol/provision-file.js";
+import { syncDirectory } from "../../store/sync-directory.js";
 import { applyProvider } from "../configure/apply-provider.js";
 import { type Machine, mustRun } from "../machine.js";
 import type { VerbContext } from "../verb.js";
@@ -82,8 +83,19 @@ export async function applyProvision(
     setUpgrade(at.settingsFile, file.upgrade);
     say(`upgrades from ${file.upgrade.channel}`);
   }
-  if (keep) writeFileWhole(join(at.configDir, "aaos.yaml"), appliedText(file), { mode: 0o644 });
+  if (keep) await keepApplied(file, at, context);
   return did;
+}
+
+/** What programs wrote (the folders of users) is on the disk before the file says that all of it is. */
+async function keepApplied(
+  file: ProvisionFile,
+  { configDir }: Places,
+  { machine, signal }: VerbContext,
+): Promise<void> {
+  if (machine.has("sync"))
+    await mustRun(machine, "sync", ["--file-system", machine.at("/etc")], { signal });
+  writeFileWhole(join(configDir, "aaos.yaml"), appliedText(file), { mode: 0o644 });
 }
 
 /** Beside what agentd.yaml says already. */
@@ -107,8 +119,12 @@ async function setHostName(
 
 function setTimeZone(zone: string, { machine }: VerbContext, say: (what: string) => void): void {
   const link = machine.at("/etc/localtime");
-  rmSync(link, { force: true });
-  symlinkSync(join(ZONES, zone), link);
+  const part = `${link}.aaos`;
+  rmSync(part, { force: true });
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(join(ZONES, zone), part);
+  renameSync(part, link);
+  syncDirectory(dirname(link));
   say(`time zone ${zone}`);
 }
 

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { beginApplying, endApplying } from "./applying.js";
 import { isSetUp } from "./is-set-up.js";
 
 let root: string;
@@ -20,5 +21,16 @@ test("a key that outlived its account lets nobody in; one of an account that is 
   key("ada");
   expect(isSetUp(at)).toBe(false);
   key("aaos");
+  expect(isSetUp(at)).toBe(true);
+});
+
+test("a key of a file that was applied in part does not count; one that was applied whole does", () => {
+  key("aaos");
+  beginApplying(at);
+  expect(isSetUp(at)).toBe(false);
+  writeFileSync(at("/etc/aaos/aaos.yaml"), "");
+  expect(isSetUp(at)).toBe(true);
+  rmSync(at("/etc/aaos/aaos.yaml"));
+  endApplying(at);
   expect(isSetUp(at)).toBe(true);
 });

@@ -1,14 +1,18 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   lstatSync,
   openSync,
   readSync,
+  rmSync,
   writeSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { errnoOf, errorText } from "../../base/error-text.js";
+import { syncDirectory } from "../../store/sync-directory.js";
 import { writeFileWhole } from "../write-file.js";
 
 export const MAX_BYTES = 1_048_576;
@@ -39,6 +43,20 @@ export function wipeSourceFile(file: string, clean: string): string | undefined 
   try {
     overwrite(file);
     writeFileWhole(file, clean, { mode: 0o600 });
+    return undefined;
+  } catch (thrown) {
+    return `its secrets may still be in ${file}: ${errorText(thrown)}`;
+  }
+}
+
+/** Takes a file away with its folder, which holds nothing else; what is only removed is still on the medium. */
+export function eraseSourceFile(file: string): string | undefined {
+  const folder = dirname(file);
+  try {
+    if (!existsSync(folder)) return undefined;
+    if (lookAt(file)?.isFile() === true) overwrite(file);
+    rmSync(folder, { recursive: true });
+    syncDirectory(dirname(folder));
     return undefined;
   } catch (thrown) {
     return `its secrets may still be in ${file}: ${errorText(thrown)}`;

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { errorText } from "../../base/error-text.js";
 import { textIfThere } from "../if-there.js";
 import type { Machine } from "../machine.js";
 import type { VerbContext } from "../verb.js";
 import { readUrl } from "./read-url.js";
-import { MAX_BYTES, readSourceFile, wipeSourceFile } from "./source-file.js";
+import { eraseSourceFile, MAX_BYTES, readSourceFile, wipeSourceFile } from "./source-file.js";
 
 /** Texts that were found at one place. */
 export interface ProvisionSource {
@@ -91,12 +91,7 @@ function fromInstaller({ machine }: VerbContext): FoundSource | undefined {
 
 /** Says what is left where it cannot go. */
 export function dropSeed(machine: Machine): string | undefined {
-  try {
-    rmSync(machine.at(dirname(SEED)), { recursive: true, force: true });
-    return undefined;
-  } catch (thrown) {
-    return `its secrets are still in ${SEED}: ${errorText(thrown)}`;
-  }
+  return eraseSourceFile(machine.at(SEED));
 }
 
 function foundFile(

@@ -3,8 +3,10 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -75,11 +77,27 @@ describe("a toolchain", () => {
     expect(await addToolchain("tool", context)).toEqual(added);
   });
 
+  it("that a power cut left half-way is as it was before, and what was left beside goes", async () => {
+    await addToolchain("tool", context);
+    renameSync(extension("tool"), extension(".tool.old"));
+    mkdirSync(extension(".other.part/usr"), { recursive: true });
+    expect(listToolchains(context.machine)).toEqual([]);
+    await expect(removeToolchain("other", context)).rejects.toThrow(/no toolchain other/);
+    expect(readdirSync(extension(""))).toEqual(["tool"]);
+    expect(readlinkSync(extension("tool/usr/bin/cc"))).toBe("gcc");
+
+    mkdirSync(extension(".tool.old"));
+    mkdirSync(extension(".tool.part/usr/bin/half"), { recursive: true });
+    await addToolchain("tool", context);
+    expect(readdirSync(extension(""))).toEqual(["tool"]);
+    expect(existsSync(extension("tool/usr/bin/half"))).toBe(false);
+  });
+
   it("is taken away again", async () => {
     await addToolchain("tool", context);
     await removeToolchain("tool", context);
     expect(listToolchains(context.machine)).toEqual([]);
-    expect(existsSync(extension("tool"))).toBe(false);
+    expect(readdirSync(extension(""))).toEqual([]);
     await expect(removeToolchain("tool", context)).rejects.toThrow(/no toolchain tool/);
   });
 

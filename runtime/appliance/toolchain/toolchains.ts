@@ -4,12 +4,12 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   symlinkSync,
 } from "node:fs";
 import { join } from "node:path";
 import { AgentdError } from "../../protocol/agentd-error.js";
+import { mendFolders, partOf, removeFolder, replaceFolder } from "../../store/replace-folder.js";
 import { readKernelArguments } from "../boot/running-slot.js";
 import { type Machine, mustRun } from "../machine.js";
 import type { VerbContext } from "../verb.js";
@@ -38,7 +38,7 @@ export function listToolchains(machine: Machine): readonly Toolchain[] {
   const trees = machine.at(TREES);
   if (!existsSync(trees)) return [];
   return readdirSync(trees)
-    .filter((name) => existsSync(join(trees, name, LIST)))
+    .filter((name) => !name.startsWith(".") && existsSync(join(trees, name, LIST)))
     .sort()
     .map((name) => ({
       name,
@@ -55,9 +55,9 @@ export function listToolchains(machine: Machine): readonly Toolchain[] {
 export async function addToolchain(name: string, context: VerbContext): Promise<Toolchain> {
   const { machine, progress, signal } = context;
   mustHaveVolume(machine, name);
+  mendFolders(machine.at(TREES));
   progress(`asking the archives for ${name}`);
   const apt = (...args: string[]) => mustRun(machine, "apt-get", ["-q", ...args], { signal });
-  const sync = (path: string) => mustRun(machine, "sync", ["--file-system", path], { signal });
   await apt("clean");
   await apt("-o", "APT::Update::Error-Mode=any", "update");
   await apt("install", "--download-only", "--yes", "--no-install-recommends", name);
@@ -66,20 +66,17 @@ export async function addToolchain(name: string, context: VerbContext): Promise<
     throw new AgentdError("usage", "add toolchain", `the image has ${name} already`, {
       hint: "Name it in a role: `exec: PROGRAM`.",
     });
-  const part = machine.at(join(TREES, `.${name}.part`));
-  rmSync(part, { recursive: true, force: true });
+  const tree = machine.at(join(TREES, name));
+  const part = partOf(tree);
   mkdirSync(part, { recursive: true, mode: 0o755 });
   progress(`unpacking ${files.length} packages`);
   for (const file of files)
     await mustRun(machine, "dpkg-deb", ["-x", machine.at(join(ARCHIVES, file)), part], { signal });
   const packages = files.map((file) => file.replace(/_[^_]*\.deb$/, "")).sort();
   finishTree(part, name, packages);
-  const tree = machine.at(join(TREES, name));
-  rmSync(tree, { recursive: true, force: true });
   // What was acknowledged outlasts a power cut.
-  await sync(part);
-  renameSync(part, tree);
-  await sync(tree);
+  await mustRun(machine, "sync", ["--file-system", part], { signal });
+  replaceFolder(part, tree);
   await apt("clean");
   await mergeAgain(context);
   return { name, packages };
@@ -87,11 +84,12 @@ export async function addToolchain(name: string, context: VerbContext): Promise<
 
 export async function removeToolchain(name: string, context: VerbContext): Promise<void> {
   const { machine } = context;
+  mendFolders(machine.at(TREES));
   if (!listToolchains(machine).some((it) => it.name === name))
     throw new AgentdError("usage", "remove toolchain", `there is no toolchain ${name}`, {
       hint: "`agentd system toolchain list` shows them.",
     });
-  rmSync(machine.at(join(TREES, name)), { recursive: true, force: true });
+  removeFolder(machine.at(join(TREES, name)));
   await mergeAgain(context);
 }
 

@@ -17,6 +17,8 @@ export async function withBundleFromUsb<T>(
   use: (file: string) => Promise<T>,
 ): Promise<T> {
   const copy = machine.at(COPY);
+  // What a power cut left of an earlier copy takes the room of this one.
+  rmSync(copy, { force: true });
   try {
     await withUsbVolume(machine, { wanted: volume, write: false }, async (folder) => {
       const file = join(folder, onlyBundle(readdirSync(folder), name));

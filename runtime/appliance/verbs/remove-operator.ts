@@ -1,4 +1,4 @@
-import { mustRun } from "../machine.js";
+import { changeAccounts } from "../change-accounts.js";
 import type { Verb } from "../verb.js";
 
 /** Sessions that are open keep the group until they end. */
@@ -6,6 +6,6 @@ export const removeOperator: Verb<"remove-operator"> = async (
   { user, group },
   { machine, signal },
 ) => {
-  await mustRun(machine, "gpasswd", ["--delete", user, group], { signal });
+  await changeAccounts(machine, "gpasswd", ["--delete", user, group], { signal });
   return {};
 };

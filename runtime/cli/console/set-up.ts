@@ -1,7 +1,9 @@
 import { isIPv6 } from "node:net";
 import { isCancel, log, note, outro, password, select, text } from "@clack/prompts";
-import { mustRun, openMachine } from "../../appliance/machine.js";
+import { changeAccounts } from "../../appliance/change-accounts.js";
+import { openMachine } from "../../appliance/machine.js";
 import { applyProvision, setKeys } from "../../appliance/provision/apply.js";
+import { endApplying } from "../../appliance/provision/applying.js";
 import { keysAt } from "../../appliance/provision/fetch-keys.js";
 import { machineStatus } from "../../appliance/status/machine-status.js";
 import type { VerbContext } from "../../appliance/verb.js";
@@ -39,6 +41,8 @@ export async function setUp(command: Command, part: SetUpPart): Promise<boolean>
   );
   for (const step of steps) {
     if (!(await untilDone(() => step(streams, context, command), streams))) return false;
+    // From here on it is this person's machine: a file that was applied in part is not begun again.
+    if (step !== network) endApplying(machine.at);
   }
   outro("Done.", streams);
   return true;
@@ -95,7 +99,7 @@ async function setPassword(streams: Streams, { machine, signal }: VerbContext): 
   const again = await password({ ...streams, message: "Once more" });
   if (isCancel(again)) return false;
   if (again !== chosen) throw new Error("the two were not the same");
-  await mustRun(machine, "chpasswd", [], { stdin: `${OPERATOR}:${chosen}\n`, signal });
+  await changeAccounts(machine, "chpasswd", [], { stdin: `${OPERATOR}:${chosen}\n`, signal });
   return true;
 }
 

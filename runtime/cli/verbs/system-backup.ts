@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { createWriteStream, rmSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
-import { errorText } from "../../base/error-text.js";
+import { errnoOf, errorText } from "../../base/error-text.js";
 import { AgentdError } from "../../protocol/agentd-error.js";
 import type { ExitCode } from "../../protocol/error-code.js";
 import { agrees } from "../agrees.js";
@@ -89,12 +89,29 @@ function fileTarget(path: string): Target {
       stream.end();
       await finished(stream);
       await rename(part, path);
+      await syncFolder(dirname(path));
     },
     discard: async () => {
       stream.destroy();
       await rm(part, { force: true });
     },
   };
+}
+
+/** The name outlasts a power cut, too; a folder that the caller may write but not read says nothing of it. */
+async function syncFolder(path: string): Promise<void> {
+  let folder: FileHandle;
+  try {
+    folder = await open(path, "r");
+  } catch (thrown) {
+    if (errnoOf(thrown) === "EACCES") return;
+    throw thrown;
+  }
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 /** `rclone rcat` stores what it reads when its input ends; killed before, it stores nothing. */

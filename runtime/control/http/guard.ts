@@ -13,7 +13,8 @@ const LOOPBACK = new Set(["127.0.0.1", "localhost", "[::1]"]);
 
 /**
  * The guard of the loopback listener: a `Host` of this machine, so that no name that was made to point here gets in; no `Origin` but
- * this machine's, so that no page of a browser does; and the bearer token. Whoever holds the token is `caller`.
+ * this machine's, so that no page of a browser does; and the bearer token. Whoever holds the token is `caller`; an empty
+ * token is held by nobody.
  */
 export function tokenGuard(token: string, caller: Caller): Guard {
   const expected = digest(token);
@@ -23,7 +24,7 @@ export function tokenGuard(token: string, caller: Caller): Guard {
     if (headers.origin !== undefined && !isLoopback(headers.origin, ""))
       return { ok: false, status: 403, problem: "requests of foreign pages are refused (Origin)" };
     const given = /^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1] ?? "";
-    if (!timingSafeEqual(digest(given), expected))
+    if (given === "" || !timingSafeEqual(digest(given), expected))
       return { ok: false, status: 401, problem: "the bearer token is missing or wrong" };
     return { ok: true, caller };
   };
