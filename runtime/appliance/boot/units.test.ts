@@ -66,7 +66,7 @@ const INITRAMFS = join(UNITS, "../../initramfs-tools/scripts/local-bottom/aaos")
 /** A function of the initramfs's script, on the files below `dir`; the slot's cp is the host's. */
 function inInitramfs(name: string, then = name): void {
   const script = readFileSync(INITRAMFS, "utf8");
-  const text = new RegExp(`^${name}\\(\\) \\{$[^]*?^\\}$`, "m").exec(script)?.[0] ?? "exit 99";
+  const text = new RegExp(`^${name}\\(\\) \\{$[\\s\\S]*?^\\}$`, "m").exec(script)?.[0] ?? "exit 99";
   const around = `rootmnt=${dir} data=${dir}/mnt/data slot=B
 panic() { echo "$1" >&2; exit 1; }
 chroot() { "$2" "$3" "$1$4" "$1$5"; }`;
