@@ -83,7 +83,8 @@ if (process.exitCode !== 1) writeFileSync(`${REPO}docs/performance.md`, document
 /** Of the image, which machines measure: `npm run test:iso-matrix`. */
 function imageSection(): string {
   const text = readFileSync(`${REPO}docs/operations/iso-tests.md`, "utf8");
-  return /^## The image against Debian alone\n[\s\S]*?(?=^## )/m.exec(text)?.[0].trimEnd() ?? "";
+  const [section = ""] = /^## The image against Debian alone\n[\s\S]*?(?=^## )/m.exec(text) ?? [];
+  return `${section.trimEnd()}\n`;
 }
 
 function run(args: readonly string[]): Promise<string | undefined> {
