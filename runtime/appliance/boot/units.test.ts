@@ -63,14 +63,17 @@ test("a proof that cannot be carried out reboots only a slot on trial, and only 
 
 const INITRAMFS = join(UNITS, "../../initramfs-tools/scripts/local-bottom/aaos");
 
-/** A function of the initramfs's script, on the files below `dir`; the slot's cp is the host's. */
-function inInitramfs(name: string, then = name): void {
+/** What the initramfs does by its functions, on the files below `dir`; the slot's cp is the host's. */
+function inInitramfs(then: string): void {
   const script = readFileSync(INITRAMFS, "utf8");
-  const text = new RegExp(`^${name}\\(\\) \\{$[\\s\\S]*?^\\}$`, "m").exec(script)?.[0] ?? "exit 99";
-  const around = `rootmnt=${dir} data=${dir}/mnt/data slot=B
+  const functions = ["carry_etc", "factory_reset"].map(
+    (name) => new RegExp(`^${name}\\(\\) \\{$[\\s\\S]*?^\\}$`, "m").exec(script)?.[0] ?? "exit 99",
+  );
+  const around = `rootmnt=${dir} data=${dir}/mnt/data state=${dir}/run slot=B
 panic() { echo "$1" >&2; exit 1; }
 chroot() { "$2" "$3" "$1$4" "$1$5"; }`;
-  execFileSync("/bin/sh", ["-ec", `${around}\n${text}\n${then}`], { stdio: "pipe" });
+  const text = [around, ...functions, then].join("\n");
+  execFileSync("/bin/sh", ["-ec", text], { stdio: "pipe" });
 }
 
 test("a slot that was written takes the settings of the other one along at its first start, and at no other", () => {
@@ -96,10 +99,32 @@ test("a slot that cannot take the settings along does not start, and tries again
   mkdirSync(join(dir, "mnt/data/slots/A/etc"), { recursive: true });
   mkdirSync(join(dir, "mnt/data/slots/B"));
   writeFileSync(join(dir, "mnt/data/slots/B/carry-from"), "A\n");
-  expect(() => inInitramfs("carry_etc", "cp() { return 1; }; carry_etc")).toThrow(/did not come/);
+  expect(() => inInitramfs("cp() { return 1; }; carry_etc")).toThrow(/did not come/);
   expect(existsSync(join(dir, "mnt/data/slots/B/carry-from"))).toBe(true);
   inInitramfs("carry_etc");
   expect(readdirSync(join(dir, "mnt/data/slots/B"))).toEqual(["etc"]);
+});
+
+test("a reset that was asked for between an upgrade and its start spares what was there then", () => {
+  const data = join(dir, "mnt/data");
+  const put = (path: string, text: string) => {
+    mkdirSync(join(data, path, ".."), { recursive: true });
+    writeFileSync(join(data, path), text);
+  };
+  mkdirSync(join(dir, "run"));
+  put("slots/A/etc/hostname", "box1\n");
+  put("slots/A/etc/systemd/network/50-aaos-eth0.network", "[Match]\n");
+  put("slots/B/carry-from", "A\n");
+  put("config/ssh/key", "of the machine\n");
+  put("plain/data/file", "goes\n");
+  put(".factory-reset", "keep\n");
+  const order =
+    readFileSync(INITRAMFS, "utf8").match(/^\[ -e \$state\/degraded \] \|\| .*$/gm) ?? [];
+  inInitramfs(order.join("\n"));
+  expect(readFileSync(join(data, "slots/B/etc/hostname"), "utf8")).toBe("box1\n");
+  expect(readdirSync(join(data, "slots/B/etc/systemd/network"))).toEqual(["50-aaos-eth0.network"]);
+  expect(readdirSync(data).sort()).toEqual(["config", "slots"]);
+  expect(readdirSync(join(data, "slots/B"))).toEqual(["etc"]);
 });
 
 test("the data volume is mounted so that an error of its disk makes it read-only, not worse", () => {
