@@ -7,7 +7,7 @@ import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { bootDisk, bundleOf, makeDisk, mediumOf, proofOf, slotsOf } from "./disk.mjs";
+import { bootDisk, bundleOf, ENDED, makeDisk, mediumOf, proofOf, slotsOf } from "./disk.mjs";
 import { newerRoot, rootOf } from "./disk-roots.mjs";
 import { command } from "./host.mjs";
 import { VolatileDisk } from "./volatile-disk.mjs";
@@ -16,7 +16,6 @@ import { VolatileDisk } from "./volatile-disk.mjs";
 /** Runs that the machine acknowledged, and the state in which each was last seen. @typedef {Map<string, string>} Acknowledged */
 
 const LONG = { timeoutMs: 900_000 };
-const TERMINAL = /^(succeeded|failed|cancelled)$/;
 /** A proven slot is trusted for two starts in a row; every third one is waited for until it has proved itself again. */
 const PROOF_EACH = 3;
 /** Goals under way at a cut: as many as the machine carries out between two. */
@@ -77,7 +76,7 @@ async function campaign(work) {
       figures.kept += kept;
       figures.proofs += proven ? 1 : 0;
       figures.acknowledged = acknowledged.size;
-      figures.ended = [...acknowledged.values()].filter((state) => TERMINAL.test(state)).length;
+      figures.ended = [...acknowledged.values()].filter((state) => ENDED.test(state)).length;
       const slot = `slot ${running}${proven ? ", which proved itself" : ""}`;
       say(`${cut}: ${told}; ${lost} blocks lost, ${kept} written; ${seconds} s to agentd; ${slot}`);
     }
@@ -111,7 +110,7 @@ async function duringWork(vm, acknowledged) {
   await vm.must(
     "seq 1 500 | sed 's/.*/Slot & holds a system. It is kept when it works./' >/data/in.txt; chmod 644 /data/in.txt",
   );
-  const going = [...acknowledged.values()].filter((state) => !TERMINAL.test(state)).length;
+  const going = [...acknowledged.values()].filter((state) => !ENDED.test(state)).length;
   let submitted = 0;
   const work = (async () => {
     while (going + submitted < GOALS) {
@@ -145,7 +144,7 @@ async function holds(vm, acknowledged, proof) {
     const now = states.get(run);
     if (now === undefined)
       throw new Error(`run ${run} was acknowledged (${before}) and is missing`);
-    if (TERMINAL.test(before) && now !== before)
+    if (ENDED.test(before) && now !== before)
       throw new Error(`run ${run} had ${before} and is ${now}`);
     acknowledged.set(run, now);
   }

@@ -11,6 +11,8 @@ import { bootVm } from "./vm.mjs";
 const repo = join(import.meta.dirname, "../..");
 const GATE_MS = 900_000;
 export const LONG = { timeoutMs: 600_000 };
+/** The states in which a run stays. */
+export const ENDED = /^(succeeded|failed|cancelled)$/;
 
 /** A disk that the installer made of a root. @param {string} root @param {string} file */
 export async function makeDisk(root, file) {
@@ -131,7 +133,7 @@ export async function endOf(vm, run) {
   const until = performance.now() + GATE_MS;
   for (;;) {
     const state = await stateOf(vm, run);
-    if (/^(succeeded|failed|cancelled)$/.test(state)) return state;
+    if (ENDED.test(state)) return state;
     if (performance.now() > until) throw new Error(`run ${run} is ${state} and does not end`);
     await new Promise((resolve) => setTimeout(resolve, 2000));
   }

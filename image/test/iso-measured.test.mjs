@@ -126,7 +126,10 @@ describe("the ISO, measured", () => {
       to: `/opt/aaos/${name}`,
     }));
     const vm = await bootIso(iso, {
-      ...{ name: "iso-conformance", disks: [debian], shares, memoryMb: 4096 },
+      name: "iso-conformance",
+      disks: [debian],
+      shares,
+      memoryMb: 4096,
     });
     try {
       await settled(vm);
